@@ -1,0 +1,35 @@
+//! The words of ArtifactAPI: identifiers, canonical paths, rows, errors, the ports
+//! that adapters implement and the [`Provider`] trait that package types implement.
+//!
+//! Every other crate knows this one and this one knows none of them.
+//!
+//! Invariant: nothing here performs I/O, reads a clock or names a package type.
+
+mod body;
+mod clock;
+mod digest;
+mod error;
+mod name;
+mod path;
+pub mod ports;
+mod problem;
+mod provider;
+mod repository;
+mod row;
+mod secret;
+
+pub use body::{ByteStream, RequestBody};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use digest::{Algorithm, BlobId, Digest, Digests, InvalidDigest};
+pub use error::{Error, ErrorKind, Result};
+pub use name::{InvalidName, PackageType, RepositoryId, RepositoryName};
+pub use path::{EncodedSlash, InvalidPath, PathRules, RepoPath, encode_path};
+pub use problem::{ErrorBody, Problem};
+pub use provider::{
+    Defaults, DocumentError, DocumentKind, Entry, Facts, FileFact, Forward, Hosting, Origin,
+    Ownership, PackageRequest, Provider, Reject, Rendition, RewriteContext, Rewritten, Route,
+    Shape, Snippet, SnippetContext, SourceDocument, Target, Template, UploadPlan,
+};
+pub use repository::{Credential, Definition, Local, Remote, Repository, RepositoryKind, Virtual};
+pub use row::{ArtifactRow, Class, RowKey, Variant};
+pub use secret::Secret;

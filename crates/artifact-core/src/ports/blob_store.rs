@@ -1,0 +1,108 @@
+//! The content-addressed store.
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{BlobId, ByteStream, Result, Timestamp};
+
+/// A half-open range of bytes; never empty, never beyond the end once it reached a store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub start: u64,
+    /// One behind the last byte.
+    pub end: u64,
+}
+
+impl ByteRange {
+    /// The number of bytes.
+    pub const fn length(self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// How hard a write tries to survive a power cut.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durability {
+    /// On the medium before success is reported: hosted files.
+    Strict,
+    /// May be lost with the power, never half-visible: what upstream can give again.
+    Cache,
+}
+
+/// An opened blob.
+#[derive(Debug)]
+pub struct BlobRead {
+    /// The size of the whole blob, whatever range was asked for. The caller compares it
+    /// with its row before it sends a byte.
+    pub size: u64,
+    /// The bytes of the range.
+    pub payload: BlobPayload,
+}
+
+/// The bytes of an opened blob in the form that the store has them.
+pub enum BlobPayload {
+    /// Already in memory, cut to the range.
+    Bytes(Bytes),
+    /// A file to be read by position; holds the **whole** blob, the caller applies the range.
+    File(File),
+    /// A stream of exactly the range.
+    Stream(ByteStream),
+}
+
+impl fmt::Debug for BlobPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::File(file) => write!(f, "File({file:?})"),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// A blob found by [`BlobStore::list`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BlobListing {
+    /// Its id.
+    pub id: BlobId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+}
+
+/// A store of immutable blobs under their SHA-256, `blobs/sha256/{hash}` in every backend.
+/// Implementations trust the caller's id: verification happens while spooling.
+#[async_trait]
+pub trait BlobStore: fmt::Debug + Send + Sync {
+    /// Opens a blob, or `None` if the store does not hold it. A `range` beyond the blob's end is
+    /// clamped to it.
+    async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>>;
+
+    /// The size of a blob, or `None` if the store does not hold it.
+    async fn stat(&self, id: BlobId) -> Result<Option<u64>>;
+
+    /// Takes the finished file at `source`, which holds exactly `size` bytes whose SHA-256 is
+    /// `id`. On success the file is the store's: moved away, or removed because the blob was already there.
+    /// A stored blob of another size is damage and is replaced.
+    async fn put_file(
+        &self,
+        id: BlobId,
+        source: &Path,
+        size: u64,
+        durability: Durability,
+    ) -> Result<()>;
+
+    /// Removes a blob; `false` if there was none.
+    async fn delete(&self, id: BlobId) -> Result<bool>;
+
+    /// Up to `limit` blobs with ids greater than `after`, in order of id.
+    async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>>;
+
+    /// Proves with a write, a read and a delete that the store works.
+    async fn check(&self) -> Result<()>;
+}

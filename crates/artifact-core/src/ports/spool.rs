@@ -1,0 +1,42 @@
+//! The spool: local temporary files that grow while a fetch or an upload runs and that
+//! others read while they grow.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Result;
+
+/// Makes spool files.
+#[async_trait]
+pub trait Spool: fmt::Debug + Send + Sync {
+    /// A new empty file with room for `expected` bytes, if that is known. Fails with
+    /// [`crate::ErrorKind::InsufficientStorage`] when the quota or the disk has no room.
+    async fn create(&self, expected: Option<u64>) -> Result<Box<dyn SpoolWriter>>;
+
+    /// Bytes that spool files occupy at the moment.
+    fn used_bytes(&self) -> u64;
+}
+
+/// The writing end of a spool file. Dropping it removes the name; open readers go on reading.
+#[async_trait]
+pub trait SpoolWriter: fmt::Debug + Send {
+    /// Appends `chunk`. After an error the file must be given up.
+    async fn append(&mut self, chunk: Bytes) -> Result<()>;
+
+    /// A reading end, independent of all others.
+    fn reader(&self) -> Arc<dyn SpoolReader>;
+
+    /// Where the file is, for [`crate::ports::BlobStore::put_file`].
+    fn path(&self) -> &Path;
+}
+
+/// A reading end of a spool file.
+#[async_trait]
+pub trait SpoolReader: fmt::Debug + Send + Sync {
+    /// Up to `length` bytes from `offset`; fewer at the current end, empty beyond it.
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes>;
+}

@@ -1,0 +1,449 @@
+//! How a package type plugs in: a rule book.
+//!
+//! A provider decides what a request means, what an index says and how an error reads. It
+//! is synchronous, performs no I/O, reads no clock and keeps no state, so that every rule can be
+//! tested with a table. The engine owns everything else: caching, flights, policy,
+//! storage, ownership inside virtual repositories.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::{
+    Algorithm, Class, Digests, Error, ErrorBody, ErrorKind, PackageType, PathRules, Problem,
+    RepoPath, RepositoryKind, Timestamp, Variant,
+};
+
+/// The rules of one package type.
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// The type's name.
+    fn package_type(&self) -> &PackageType;
+
+    /// How the type's clients write paths.
+    fn path_rules(&self) -> PathRules;
+
+    /// Freshness and size defaults.
+    fn defaults(&self) -> Defaults;
+
+    /// What a request means. Total and deterministic: every path is a route or a rejection.
+    fn classify(&self, request: &PackageRequest<'_>) -> Result<Route, Reject>;
+
+    /// Turns index documents into what our clients get, links leading to us. One document
+    /// on a remote; on a virtual repository the members' documents in order of precedence, where
+    /// the first wins what several have. Must give at least the context's `wanted` variant and may
+    /// give all variants that the same parse yields. Idempotent on links: every link written is
+    /// classified by [`Provider::classify`] and found in [`Rewritten::facts`].
+    fn rewrite(
+        &self,
+        documents: &[SourceDocument<'_>],
+        context: &RewriteContext<'_>,
+    ) -> Result<Rewritten, DocumentError>;
+
+    /// An error in the form that this type's clients print.
+    fn error_body(&self, problem: &Problem<'_>) -> ErrorBody;
+
+    /// Client configuration for a repository, ready to copy.
+    fn snippets(&self, context: &SnippetContext<'_>) -> Vec<Snippet>;
+
+    /// The rules of hosting, for types that can be hosted.
+    fn hosting(&self) -> Option<&dyn Hosting>;
+}
+
+/// The rules of a hosted repository.
+pub trait Hosting: fmt::Debug + Send + Sync {
+    /// Judges an upload by its head, before a byte of its body is read.
+    fn admit(&self, request: &PackageRequest<'_>) -> Result<UploadPlan, Reject>;
+
+    /// The file and the algorithm that a checksum path such as `a.tar.gz.sha256` speaks of, used
+    /// when no file is stored under that very path.
+    fn checksum_of(&self, path: &RepoPath) -> Option<(RepoPath, Algorithm)>;
+
+    /// The listing of a directory in every representation.
+    fn listing(&self, directory: &RepoPath, entries: &[Entry]) -> Vec<Rendition>;
+}
+
+/// Defaults of a package type; an operator's settings win.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Defaults {
+    /// How long a mutable document is fresh.
+    pub mutable_ttl: Duration,
+    /// How long after that it is served while one revalidation runs behind the scenes.
+    pub stale_while_revalidate: Duration,
+    /// How long after that it is served when upstream fails.
+    pub stale_if_error: Duration,
+    /// How long an absent document is remembered.
+    pub negative_document_ttl: Duration,
+    /// How long an absent file is remembered.
+    pub negative_file_ttl: Duration,
+    /// The largest document that is read, in bytes.
+    pub document_limit: u64,
+    /// Who answers for a name in a virtual repository.
+    pub ownership: Ownership,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            mutable_ttl: Duration::from_secs(300),
+            stale_while_revalidate: Duration::from_secs(60),
+            stale_if_error: Duration::from_secs(7 * 24 * 3600),
+            negative_document_ttl: Duration::from_secs(30),
+            negative_file_ttl: Duration::from_secs(60),
+            document_limit: 64 << 20,
+            ownership: Ownership::ByName,
+        }
+    }
+}
+
+/// Who answers for a name in a virtual repository.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ownership {
+    /// A local member that holds the name; otherwise the first member that has it.
+    ByName,
+    /// Every member's whole index, united by exact version.
+    Union,
+}
+
+/// A request inside a repository.
+#[derive(Clone, Copy, Debug)]
+pub struct PackageRequest<'a> {
+    /// The kind of repository that was addressed.
+    pub kind: RepositoryKind,
+    /// The method.
+    pub method: &'a Method,
+    /// The canonical path.
+    pub path: &'a RepoPath,
+    /// The raw query, without the question mark.
+    pub query: Option<&'a str>,
+    /// The client's headers. Only what the protocol negotiates may be read from them.
+    pub headers: &'a HeaderMap,
+}
+
+/// What a request means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// A file or a document.
+    Serve(Target),
+    /// Look elsewhere (301). The location is relative to the request, so that no proxy prefix is lost.
+    Redirect {
+        /// A relative reference.
+        location: String,
+    },
+    /// A fixed answer (200).
+    Answer {
+        /// Its media type.
+        content_type: &'static str,
+        /// Its body.
+        body: Bytes,
+    },
+    /// A question that upstream answers and nobody stores.
+    Forward(Forward),
+}
+
+/// A file or a document, and how to come by it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Target {
+    /// The path under which it is cached: one spelling for all spellings of the request.
+    pub path: RepoPath,
+    /// The variant of the stored source; [`Variant::SOURCE`] unless a query selects the content.
+    pub source: Variant,
+    /// How its freshness is judged, before the operator's overrides.
+    pub class: Class,
+    /// Opaque bytes, or something that [`Provider::rewrite`] understands.
+    pub shape: Shape,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The normalised package name, by which ownership in a virtual repository is decided.
+    pub package: Option<String>,
+    /// The media type to send; `None` sends what upstream said.
+    pub content_type: Option<&'static str>,
+    /// `Accept` towards upstream.
+    pub accept: Option<&'static str>,
+    /// Whether an HTML body can be right. If not, it is a login or error page and is refused.
+    pub html_allowed: bool,
+}
+
+/// What kind of thing a target is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Shape {
+    /// Opaque bytes of any size.
+    File,
+    /// A document of bounded size, rewritten for our clients.
+    Document {
+        /// Which document.
+        kind: DocumentKind,
+        /// Which of its renditions was asked for.
+        variant: Variant,
+    },
+}
+
+/// A kind of document, meaningful only to its provider.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct DocumentKind(pub &'static str);
+
+/// Where a target comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// This percent-encoded reference, resolved below the remote's `base_url`.
+    Upstream(String),
+    /// The URL that the facts of this index document name for the target's path. The index is fetched
+    /// first when it is not cached; the URL never comes from the request.
+    Index(Box<Target>),
+}
+
+/// A question for upstream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forward {
+    /// The percent-encoded reference below the `base_url`, with its query.
+    pub reference: String,
+    /// The method to use.
+    pub method: Method,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reject {
+    /// What kind of refusal.
+    pub kind: ErrorKind,
+    /// One lower-case sentence without a full stop.
+    pub message: String,
+}
+
+impl Reject {
+    /// Nothing can be under this path.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::NotFound, message: message.into() }
+    }
+
+    /// The request is malformed.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::BadRequest, message: message.into() }
+    }
+}
+
+impl From<Reject> for Error {
+    fn from(reject: Reject) -> Self {
+        Self::new(reject.kind, reject.message)
+    }
+}
+
+/// An index document as upstream sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceDocument<'a> {
+    /// Which document.
+    pub kind: DocumentKind,
+    /// The path under which it is cached.
+    pub path: &'a RepoPath,
+    /// The URL that answered, against which relative links are resolved.
+    pub url: Option<&'a str>,
+    /// Upstream's media type.
+    pub content_type: Option<&'a str>,
+    /// The body, decoded.
+    pub body: &'a Bytes,
+}
+
+/// What a rewrite has to respect.
+pub struct RewriteContext<'a> {
+    /// The variant that must be among the results.
+    pub wanted: &'a Variant,
+    /// Whether a policy admits a file path. What it refuses is left out.
+    pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    /// Whether our clients reach us by https.
+    pub secure: bool,
+}
+
+impl fmt::Debug for RewriteContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RewriteContext").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+/// The result of one parse of one or more documents.
+#[derive(Clone, Debug, Default)]
+pub struct Rewritten {
+    /// What our clients get.
+    pub renditions: Vec<Rendition>,
+    /// What the index says of the files it lists.
+    pub facts: Facts,
+}
+
+/// One representation of a document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rendition {
+    /// Which.
+    pub variant: Variant,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its text.
+    pub body: Template,
+}
+
+/// A text with holes for the URL of the repository, so that one parse serves every
+/// address under which we are reached.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Template {
+    text: Bytes,
+    holes: Vec<usize>,
+}
+
+impl Template {
+    /// A text without holes.
+    pub fn fixed(text: impl Into<Bytes>) -> Self {
+        Self { text: text.into(), holes: Vec::new() }
+    }
+
+    /// A text and the ascending byte offsets at which the repository's URL (without a trailing
+    /// slash) is to be inserted. Offsets beyond the end are ignored.
+    pub fn with_holes(text: impl Into<Bytes>, holes: Vec<usize>) -> Self {
+        Self { text: text.into(), holes }
+    }
+
+    /// Whether the text is the same for every URL.
+    pub fn is_fixed(&self) -> bool {
+        self.holes.is_empty()
+    }
+
+    /// Its size in memory.
+    pub fn weight(&self) -> usize {
+        self.text.len() + self.holes.len() * size_of::<usize>()
+    }
+
+    /// The text with `url` in every hole. Free of copies when there is no hole.
+    pub fn fill(&self, url: &str) -> Bytes {
+        if self.is_fixed() {
+            return self.text.clone();
+        }
+        let mut filled = Vec::with_capacity(self.text.len() + self.holes.len() * url.len());
+        let mut from = 0;
+        for &hole in &self.holes {
+            let Some(piece) = self.text.get(from..hole) else { continue };
+            filled.extend_from_slice(piece);
+            filled.extend_from_slice(url.as_bytes());
+            from = hole;
+        }
+        filled.extend_from_slice(self.text.get(from..).unwrap_or_default());
+        filled.into()
+    }
+}
+
+/// What an index says of the files it lists, by canonical repository path.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The files.
+    pub files: HashMap<String, FileFact>,
+}
+
+/// What an index says of one file.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FileFact {
+    /// Which of the documents given to [`Provider::rewrite`] listed it.
+    pub document: usize,
+    /// Its absolute URL at upstream, query included.
+    pub url: String,
+    /// Its digests.
+    pub digests: Digests,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// When upstream's registry says it was published.
+    pub published_at: Option<Timestamp>,
+}
+
+/// Why a document could not be rewritten.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DocumentError {
+    /// Upstream sent something that this type does not understand.
+    #[error("{0}")]
+    Malformed(String),
+    /// The document is sound, but what was asked for is not in it.
+    #[error("{0}")]
+    Absent(String),
+    /// Everything it lists is refused by a policy.
+    #[error("every file of this package is refused by a policy")]
+    AllDenied,
+}
+
+impl From<DocumentError> for Error {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Malformed(message) => Self::new(
+                ErrorKind::Upstream,
+                format!("the upstream registry sent a document that cannot be read: {message}"),
+            ),
+            DocumentError::Absent(message) => Self::new(ErrorKind::NotFound, message),
+            DocumentError::AllDenied => Self::new(ErrorKind::Denied, error.to_string()),
+        }
+    }
+}
+
+/// What an upload is, judged by its head.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UploadPlan {
+    /// Where the file will be.
+    pub path: RepoPath,
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Digests that its bytes must have.
+    pub expected: Digests,
+}
+
+/// An entry of a directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// The name; ends with a slash for a directory.
+    pub name: String,
+    /// The size of a file in bytes.
+    pub size: Option<u64>,
+    /// When a file was stored.
+    pub modified_at: Option<Timestamp>,
+}
+
+/// What a snippet is for.
+#[derive(Clone, Copy, Debug)]
+pub struct SnippetContext<'a> {
+    /// The repository's name.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: RepositoryKind,
+    /// Its URL, without a trailing slash.
+    pub url: &'a str,
+}
+
+/// A piece of client configuration, ready to copy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snippet {
+    /// A stable id, unique within the type.
+    pub id: &'static str,
+    /// The client program.
+    pub client: &'static str,
+    /// The language of the body, for highlighting.
+    pub language: &'static str,
+    /// The file that the body belongs into, if any.
+    pub file: Option<&'static str>,
+    /// The text.
+    pub body: String,
+    /// A command that shows that it works.
+    pub verify: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_takes_the_url_in_every_hole() {
+        let template = Template::with_holes("a//b", vec![1, 2]);
+        assert_eq!(template.fill("X"), "aX/X/b");
+        assert_eq!(template.fill(""), "a//b");
+        let fixed = Template::fixed("plain");
+        assert!(fixed.is_fixed());
+        assert_eq!(fixed.fill("X"), "plain");
+    }
+
+    #[test]
+    fn holes_beyond_the_end_are_ignored() {
+        assert_eq!(Template::with_holes("ab", vec![2, 9]).fill("-"), "ab-");
+    }
+}

@@ -1,0 +1,1 @@
+//! Contract of `BlobStore` and `Spool`.

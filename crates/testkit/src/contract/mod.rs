@@ -1,0 +1,5 @@
+//! Contract suites: one named test per clause, stamped per backend by a macro.
+
+pub mod blob_store;
+pub mod meta_store;
+pub mod ttl_cache;

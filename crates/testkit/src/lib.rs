@@ -1,0 +1,13 @@
+//! Tools for tests: contract suites that every adapter passes, fakes of the ports, and a
+//! scripted origin server.
+//!
+//! A development dependency only; nothing that ships may depend on it.
+
+pub mod contract;
+mod memory_meta_store;
+mod origin;
+mod scripted_upstream;
+
+pub use memory_meta_store::MemoryMetaStore;
+pub use origin::{Origin, OriginRequest, Script};
+pub use scripted_upstream::ScriptedUpstream;

@@ -1,0 +1,4 @@
+//! A metadata store in memory.
+/// A metadata store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryMetaStore;

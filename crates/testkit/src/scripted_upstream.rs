@@ -1,0 +1,4 @@
+//! A scripted upstream port.
+/// A scripted upstream port.
+#[derive(Debug)]
+pub struct ScriptedUpstream;
