@@ -76,13 +76,14 @@ struct Inner {
     kind: ErrorKind,
     public: Cow<'static, str>,
     retry_after: Option<Duration>,
+    remembered: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` whose `public` text is one lower-case sentence without a full stop.
     pub fn new(kind: ErrorKind, public: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, public: public.into(), retry_after: None, source: None }))
+        Self(Arc::new(Inner { kind, public: public.into(), retry_after: None, remembered: false, source: None }))
     }
 
     /// The same error carrying `source` for the log. The source is never shown to a client.
@@ -96,6 +97,17 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, after: Duration) -> Self {
         self.rebuilt(|inner| inner.retry_after = Some(after))
+    }
+
+    /// The same error, known from an earlier answer of upstream instead of asking again.
+    #[must_use]
+    pub fn remembered(self) -> Self {
+        self.rebuilt(|inner| inner.remembered = true)
+    }
+
+    /// Whether upstream was not asked for this answer.
+    pub fn is_remembered(&self) -> bool {
+        self.0.remembered
     }
 
     /// What went wrong.
@@ -123,6 +135,7 @@ impl Error {
             kind: self.0.kind,
             public: self.0.public.clone(),
             retry_after: self.0.retry_after,
+            remembered: self.0.remembered,
             source: self.0.source.clone(),
         };
         change(&mut inner);

@@ -82,6 +82,9 @@ pub struct Defaults {
     pub document_limit: u64,
     /// Who answers for a name in a virtual repository.
     pub ownership: Ownership,
+    /// A segment that references begin with and that people also paste at the end of a
+    /// `base_url`; it then counts once.
+    pub base_suffix: Option<&'static str>,
 }
 
 impl Default for Defaults {
@@ -94,6 +97,7 @@ impl Default for Defaults {
             negative_file_ttl: Duration::from_secs(60),
             document_limit: 64 << 20,
             ownership: Ownership::ByName,
+            base_suffix: None,
         }
     }
 }

@@ -1,1 +1,44 @@
+//! Content-addressed blob stores and the spool.
+//!
+//! # The write protocol, and why in this order
+//!
+//! 1. **Reserve.** [`FileSpool`] takes quota and looks at the free space of the disk before
+//!    it creates a file, so that a full disk refuses new work instead of breaking old work.
+//! 2. **Spool.** Bytes go to `tmp/{uuid}`, created exclusively and readable by us alone, and
+//!    are hashed on the way. A half-written file never has a blob's name.
+//! 3. **Judge.** The caller compares length and digests. Nothing in this crate does: a
+//!    [`FileStore`] trusts the id that it is given.
+//! 4. **Seal.** Under [`Durability::Strict`] the file is synced *before* it gets its name; a
+//!    name that survives a power cut must never lead to bytes that did not.
+//! 5. **Name.** A rename that does not replace gives the blob its name
+//!    `blobs/sha256/ab/cd/{hash}`. If the name is taken and the size is right, the newcomer is
+//!    dropped; if the size is wrong, the old file is damage and is replaced atomically.
+//! 6. **Sync the directories**, because a name is data of its directory. Only then
+//!    success is reported, and only after that may a row point at the blob.
+//!
+//! A crash between any two steps leaves a temporary file, which the next open sweeps, or a
+//! blob without a row, which garbage collection finds.
+//!
+//! Invariant: absence is `Ok(None)` and every other trouble is an error; a disk that does not
+//! answer must never look like a blob that does not exist. No file I/O runs on an async
+//! thread, except the unlink and the last small write of a spool file that is given away.
+//!
+//! [`Durability::Strict`]: artifact_core::ports::Durability::Strict
 
+mod blocking;
+mod directory_lock;
+mod error;
+mod file_spool;
+mod file_store;
+mod file_stream;
+mod hasher;
+mod memory;
+mod positional;
+mod temporary;
+
+pub use error::StoreError;
+pub use file_spool::{FileSpool, Quota};
+pub use file_store::FileStore;
+pub use file_stream::file_stream;
+pub use hasher::MultiHasher;
+pub use memory::{MemoryStore, MemoryTier, TierLimits};

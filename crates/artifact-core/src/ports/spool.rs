@@ -8,14 +8,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::Result;
+use crate::{Algorithm, Digests, Result};
 
 /// Makes spool files.
 #[async_trait]
 pub trait Spool: fmt::Debug + Send + Sync {
-    /// A new empty file with room for `expected` bytes, if that is known. Fails with
+    /// A new empty file with room for `expected` bytes, if that is known. What is appended is
+    /// hashed on the way with SHA-256 and the additional `algorithms`. Fails with
     /// [`crate::ErrorKind::InsufficientStorage`] when the quota or the disk has no room.
-    async fn create(&self, expected: Option<u64>) -> Result<Box<dyn SpoolWriter>>;
+    async fn create(
+        &self,
+        expected: Option<u64>,
+        algorithms: &[Algorithm],
+    ) -> Result<Box<dyn SpoolWriter>>;
 
     /// Bytes that spool files occupy at the moment.
     fn used_bytes(&self) -> u64;
@@ -26,6 +31,9 @@ pub trait Spool: fmt::Debug + Send + Sync {
 pub trait SpoolWriter: fmt::Debug + Send {
     /// Appends `chunk`. After an error the file must be given up.
     async fn append(&mut self, chunk: Bytes) -> Result<()>;
+
+    /// The digests of everything appended so far: SHA-256 and the algorithms asked for.
+    fn digests(&self) -> Digests;
 
     /// A reading end, independent of all others.
     fn reader(&self) -> Arc<dyn SpoolReader>;

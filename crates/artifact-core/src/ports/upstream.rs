@@ -207,7 +207,7 @@ impl From<UpstreamError> for Error {
                 "the upstream registry pointed at an address that is not allowed",
             ),
             UpstreamReason::Truncated => {
-                (ErrorKind::Integrity, "the upstream registry sent an incomplete body")
+                (ErrorKind::Upstream, "the upstream registry sent an incomplete body")
             }
             UpstreamReason::Dns
             | UpstreamReason::Connect
