@@ -83,7 +83,13 @@ struct Inner {
 impl Error {
     /// An error of `kind` whose `public` text is one lower-case sentence without a full stop.
     pub fn new(kind: ErrorKind, public: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, public: public.into(), retry_after: None, remembered: false, source: None }))
+        Self(Arc::new(Inner {
+            kind,
+            public: public.into(),
+            retry_after: None,
+            remembered: false,
+            source: None,
+        }))
     }
 
     /// The same error carrying `source` for the log. The source is never shown to a client.

@@ -18,7 +18,7 @@ pub enum EncodedSlash {
     /// Nowhere: it is refused.
     #[default]
     Refused,
-    /// Once, behind a first segment that starts with `@` (npm scopes).
+    /// Once in a segment that starts with `@` (npm scopes).
     AfterScope,
 }
 
@@ -162,20 +162,23 @@ fn collapse_slashes(raw: &str) -> String {
     out
 }
 
-/// Turns the one encoded slash behind a leading scope into a real one.
+/// Turns the one encoded slash in each segment that begins with a scope into a real one.
 fn separate_scope(raw: &str, rule: EncodedSlash) -> String {
-    let is_scope = raw.starts_with('@') || raw.get(..3).is_some_and(|start| start == "%40");
-    if rule == EncodedSlash::Refused || !is_scope {
+    if rule == EncodedSlash::Refused {
         return raw.to_owned();
     }
-    let first_end = raw.find('/').unwrap_or(raw.len());
-    let first = raw.get(..first_end).unwrap_or(raw);
-    match first.find("%2f").or_else(|| first.find("%2F")) {
+    let separated: Vec<_> = raw.split('/').map(separate_segment).collect();
+    separated.join("/")
+}
+
+fn separate_segment(segment: &str) -> String {
+    let is_scope = segment.starts_with('@') || segment.starts_with("%40");
+    match segment.find("%2f").or_else(|| segment.find("%2F")).filter(|_| is_scope) {
         Some(at) => {
-            let (scope, rest) = raw.split_at(at);
+            let (scope, rest) = segment.split_at(at);
             format!("{scope}/{}", rest.get(3..).unwrap_or_default())
         }
-        None => raw.to_owned(),
+        None => segment.to_owned(),
     }
 }
 
@@ -285,6 +288,10 @@ mod tests {
         assert_eq!(
             canonical("@s%2fn/-/n-1.0.0.tgz", SCOPED).as_deref(),
             Some("@s/n/-/n-1.0.0.tgz")
+        );
+        assert_eq!(
+            canonical("-/package/@s%2fn/dist-tags", SCOPED).as_deref(),
+            Some("-/package/@s/n/dist-tags")
         );
         assert_eq!(canonical("s%2fn", SCOPED), None);
         assert_eq!(canonical("@s%2fn%2f..", SCOPED), None);

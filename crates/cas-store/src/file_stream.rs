@@ -19,7 +19,7 @@ const BLOCK: u64 = 256 * 1024;
 
 /// The bytes of `range` of `file` in blocks. While one block is consumed, the next one is read. Ends
 /// with an error when the file is shorter than the range. Must be polled in a tokio runtime.
-pub fn file_stream(file: File, range: ByteRange) -> ByteStream {
+pub(crate) fn file_stream(file: File, range: ByteRange) -> ByteStream {
     Box::pin(FileStream {
         file: Arc::new(file),
         position: range.start,

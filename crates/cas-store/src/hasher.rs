@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use artifact_core::ports::Hasher;
 use artifact_core::{Algorithm, Digest, Digests};
 use md5::{Digest as _, Md5};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
@@ -39,6 +40,16 @@ impl MultiHasher {
     pub fn finish(self) -> Digests {
         // A digest always has the length of its own algorithm, so nothing is dropped here.
         self.0.into_iter().filter_map(Running::finish).collect()
+    }
+}
+
+impl Hasher for MultiHasher {
+    fn update(&mut self, bytes: &[u8]) {
+        Self::update(self, bytes);
+    }
+
+    fn digests(&self) -> Digests {
+        self.clone().finish()
     }
 }
 

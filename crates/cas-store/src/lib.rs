@@ -39,6 +39,5 @@ mod temporary;
 pub use error::StoreError;
 pub use file_spool::{FileSpool, Quota};
 pub use file_store::FileStore;
-pub use file_stream::file_stream;
 pub use hasher::MultiHasher;
 pub use memory::{MemoryStore, MemoryTier, TierLimits};

@@ -11,7 +11,7 @@ use artifact_core::ErrorKind;
 use artifact_core::ports::{BlobPayload, BlobStore, ByteRange, Durability, Spool};
 use bytes::Bytes;
 use cas_store::{FileSpool, FileStore, Quota, StoreError};
-use testkit::contract::blob_store::{Workbench, id_of, sample};
+use testkit::contract::blob_store::{Workbench, bytes_of, id_of, sample};
 
 const QUOTA: Quota = Quota { bytes: 1 << 30, reserve: 0 };
 const LEFT_OVER: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
@@ -44,15 +44,28 @@ async fn a_blob_lies_under_its_hash_closed_to_other_users() {
 }
 
 #[tokio::test]
-async fn an_opened_blob_is_the_whole_file_and_survives_its_delete() {
+async fn an_opened_blob_survives_its_delete() {
     let bench = Workbench::new();
     let store = FileStore::open(&bench.store_directory()).unwrap();
-    let id = bench.put(&store, b"bytes").await;
-    let range = ByteRange { start: 1, end: 2 };
-    let read = store.open(id, Some(range)).await.unwrap().unwrap();
+    let bytes = sample(600_000);
+    let id = bench.put(&store, &bytes).await;
+    let read = store.open(id, None).await.unwrap().unwrap();
     assert!(store.delete(id).await.unwrap());
-    let BlobPayload::File(file) = read.payload else { panic!("a file") };
-    assert_eq!(std::io::read_to_string(file).unwrap(), "bytes");
+    assert!(matches!(read.payload, BlobPayload::Stream(_)), "long blobs are streamed");
+    assert_eq!(bytes_of(read).await, bytes);
+}
+
+#[tokio::test]
+async fn a_short_range_of_a_long_blob_is_read_at_once() {
+    let bench = Workbench::new();
+    let store = FileStore::open(&bench.store_directory()).unwrap();
+    let bytes = sample(600_000);
+    let id = bench.put(&store, &bytes).await;
+    let range = ByteRange { start: 300_000, end: 300_010 };
+    let read = store.open(id, Some(range)).await.unwrap().unwrap();
+    assert_eq!(read.size, 600_000);
+    let BlobPayload::Bytes(part) = read.payload else { panic!("in memory") };
+    assert_eq!(part, bytes.slice(300_000..300_010));
 }
 
 #[tokio::test]

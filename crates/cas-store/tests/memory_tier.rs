@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::fs::File;
-use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +18,7 @@ const LIMITS: TierLimits = TierLimits { total: 1 << 20, blob: 10_000 };
 /// How the store below hands out a blob.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    File,
+    Whole,
     Stream,
     ShortStream,
 }
@@ -42,21 +40,14 @@ impl Counting {
 
     async fn shaped(&self, read: BlobRead, range: Option<ByteRange>) -> BlobRead {
         let size = read.size;
-        let bytes = bytes_of(read, None).await;
+        let bytes = bytes_of(read).await;
         let payload = match self.form {
-            Form::File => BlobPayload::File(file_of(&bytes)),
+            Form::Whole => BlobPayload::Bytes(cut(&bytes, range)),
             Form::Stream => BlobPayload::Stream(stream_of(&cut(&bytes, range))),
             Form::ShortStream => BlobPayload::Stream(stream_of(&bytes.slice(1..))),
         };
         BlobRead { size, payload }
     }
-}
-
-fn file_of(bytes: &[u8]) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    file.rewind().unwrap();
-    file
 }
 
 fn stream_of(bytes: &Bytes) -> artifact_core::ByteStream {
@@ -115,7 +106,7 @@ fn tier(form: Form) -> (Workbench, Tier) {
 }
 
 async fn read(tier: &Tier, id: BlobId, range: Option<ByteRange>) -> Option<Bytes> {
-    Some(bytes_of(tier.open(id, range).await.unwrap()?, range).await)
+    Some(bytes_of(tier.open(id, range).await.unwrap()?).await)
 }
 
 fn opened(tier: &Tier) -> usize {
@@ -124,7 +115,7 @@ fn opened(tier: &Tier) -> usize {
 
 #[tokio::test]
 async fn a_small_blob_is_read_below_once_in_whatever_form_it_comes() {
-    for form in [Form::File, Form::Stream] {
+    for form in [Form::Whole, Form::Stream] {
         let (bench, tier) = tier(form);
         let bytes = sample(10_000);
         let id = bench.put(&tier, &bytes).await;
@@ -140,7 +131,7 @@ async fn a_small_blob_is_read_below_once_in_whatever_form_it_comes() {
 
 #[tokio::test]
 async fn a_hit_shares_the_bytes_instead_of_copying_them() {
-    let (bench, tier) = tier(Form::File);
+    let (bench, tier) = tier(Form::Whole);
     let id = bench.put(&tier, &sample(1000)).await;
     let first = read(&tier, id, None).await.unwrap();
     let second = read(&tier, id, Some(ByteRange { start: 10, end: 20 })).await.unwrap();
@@ -149,11 +140,11 @@ async fn a_hit_shares_the_bytes_instead_of_copying_them() {
 
 #[tokio::test]
 async fn a_large_blob_passes_through() {
-    let (bench, tier) = tier(Form::File);
+    let (bench, tier) = tier(Form::Whole);
     let id = bench.put(&tier, &sample(10_001)).await;
     for _ in 0..2 {
         let read = tier.open(id, None).await.unwrap().unwrap();
-        assert!(matches!(read.payload, BlobPayload::File(_)));
+        assert!(matches!(read.payload, BlobPayload::Bytes(_)));
     }
     assert_eq!(opened(&tier), 2);
     assert_eq!(tier.held_bytes(), 0);
@@ -181,7 +172,7 @@ async fn a_blob_that_is_too_short_is_an_error_and_not_held() {
 
 #[tokio::test]
 async fn memory_is_bounded() {
-    let (bench, tier) = tier(Form::File);
+    let (bench, tier) = tier(Form::Whole);
     for number in 0..300_u16 {
         let mut bytes = sample(8_000).to_vec();
         bytes[..2].copy_from_slice(&number.to_be_bytes());
@@ -194,7 +185,7 @@ async fn memory_is_bounded() {
 
 #[tokio::test]
 async fn a_scan_does_not_push_out_hot_blobs() {
-    let (bench, tier) = tier(Form::File);
+    let (bench, tier) = tier(Form::Whole);
     let mut hot = Vec::new();
     for number in 0..20_u8 {
         hot.push(bench.put(&tier, &[number; 5_000]).await);
@@ -218,7 +209,7 @@ async fn a_scan_does_not_push_out_hot_blobs() {
 #[tokio::test]
 async fn a_read_that_overlaps_a_delete_does_not_bring_the_blob_back() {
     let bench = Workbench::new();
-    let mut below = Counting::new(Form::File);
+    let mut below = Counting::new(Form::Whole);
     below.held = Some((Notify::new(), Notify::new()));
     let tier = MemoryTier::new(below, LIMITS);
     let id = bench.put(&tier, b"bytes").await;
@@ -237,7 +228,7 @@ async fn a_read_that_overlaps_a_delete_does_not_bring_the_blob_back() {
 
 #[tokio::test]
 async fn a_blob_is_not_held_before_it_is_read() {
-    let (bench, tier) = tier(Form::File);
+    let (bench, tier) = tier(Form::Whole);
     let id = bench.put(&tier, b"bytes").await;
     assert_eq!(tier.held_bytes(), 0);
     assert_eq!(id, id_of(b"bytes"));

@@ -1,4 +1,107 @@
-//! A metadata store in memory.
+//! A metadata store in memory, for tests of everything above the port.
+//!
+//! It never blocks and starts no thread, so paused time works; it can be told to fail; and it
+//! counts how often it is asked. It passes the same contract as the stores that ship.
+
+mod listing;
+mod repositories;
+mod rows;
+mod statistics;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use artifact_core::ports::{MetaStore, Precondition};
+use artifact_core::{
+    ArtifactRow, BlobId, Error, ErrorKind, Repository, RepositoryName, Result, RowKey, Timestamp,
+};
+use async_trait::async_trait;
+
+use statistics::Statistics;
+
 /// A metadata store in memory.
 #[derive(Debug, Default)]
-pub struct MemoryMetaStore;
+pub struct MemoryMetaStore {
+    state: Mutex<State>,
+    failure: Mutex<Option<ErrorKind>>,
+    calls: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    generation: i64,
+    last_id: i64,
+    repositories: BTreeMap<RepositoryName, Repository>,
+    rows: BTreeMap<RowKey, StoredRow>,
+    blobs: BTreeMap<BlobId, u64>,
+    statistics: Statistics,
+}
+
+#[derive(Debug)]
+struct StoredRow {
+    row: ArtifactRow,
+    hits: u64,
+    accessed_at: Option<Timestamp>,
+}
+
+impl MemoryMetaStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets every call from now on fail with `kind` and change nothing; `None` ends the outage.
+    pub fn fail_with(&self, kind: Option<ErrorKind>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+    }
+
+    /// How often the store was asked anything, failed calls included.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Counts a call and lets it in, unless the store is to fail.
+    fn enter(&self) -> Result<MutexGuard<'_, State>> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(kind) => Err(Error::new(kind, "the metadata store was told to fail")),
+            None => Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+#[async_trait]
+impl MetaStore for MemoryMetaStore {
+    async fn check(&self) -> Result<()> {
+        self.enter().map(|_| ())
+    }
+}
+
+/// Whether `precondition` holds for the stored generation or revision, if anything is stored.
+fn holds(precondition: Precondition, stored: Option<i64>) -> bool {
+    match precondition {
+        Precondition::Any => true,
+        Precondition::Absent => stored.is_none(),
+        Precondition::Unchanged(expected) => stored == Some(expected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact_core::ports::RepositoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_outage_fails_every_call_and_ends() {
+        let store = MemoryMetaStore::new();
+        store.fail_with(Some(ErrorKind::Unavailable));
+        let error = store.repositories().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        store.fail_with(None);
+        assert!(store.repositories().await.is_ok());
+        assert_eq!(store.calls(), 2);
+    }
+}

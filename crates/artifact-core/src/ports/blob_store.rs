@@ -1,7 +1,6 @@
 //! The content-addressed store.
 
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -46,11 +45,9 @@ pub struct BlobRead {
 
 /// The bytes of an opened blob in the form that the store has them.
 pub enum BlobPayload {
-    /// Already in memory, cut to the range.
+    /// Exactly the range, in memory: what is small enough to be read at once.
     Bytes(Bytes),
-    /// A file to be read by position; holds the **whole** blob, the caller applies the range.
-    File(File),
-    /// A stream of exactly the range.
+    /// Exactly the range, on its way.
     Stream(ByteStream),
 }
 
@@ -58,7 +55,6 @@ impl fmt::Debug for BlobPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
-            Self::File(file) => write!(f, "File({file:?})"),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

@@ -17,7 +17,7 @@ pub use meta_store::{
     Prefix, Published, RepositoryStore, RowQuery, RowStore, Selector, StatBucket, StatStore,
     StateFilter, Usage, Validation,
 };
-pub use spool::{Spool, SpoolReader, SpoolWriter};
+pub use spool::{Hasher, Spool, SpoolReader, SpoolWriter};
 pub use ttl_cache::{Announcement, Announcements, Lease, LeaseOutcome, TtlCache};
 pub use upstream::{
     Conditions, Intent, OriginState, Trust, Upstream, UpstreamError, UpstreamReason,

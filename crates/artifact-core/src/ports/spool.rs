@@ -22,13 +22,16 @@ pub trait Spool: fmt::Debug + Send + Sync {
         algorithms: &[Algorithm],
     ) -> Result<Box<dyn SpoolWriter>>;
 
+    /// A hasher for SHA-256 and the additional `algorithms`, for bytes that are not spooled.
+    fn hasher(&self, algorithms: &[Algorithm]) -> Box<dyn Hasher>;
+
     /// Bytes that spool files occupy at the moment.
     fn used_bytes(&self) -> u64;
 }
 
 /// The writing end of a spool file. Dropping it removes the name; open readers go on reading.
 #[async_trait]
-pub trait SpoolWriter: fmt::Debug + Send {
+pub trait SpoolWriter: fmt::Debug + Send + Sync {
     /// Appends `chunk`. After an error the file must be given up.
     async fn append(&mut self, chunk: Bytes) -> Result<()>;
 
@@ -47,4 +50,13 @@ pub trait SpoolWriter: fmt::Debug + Send {
 pub trait SpoolReader: fmt::Debug + Send + Sync {
     /// Up to `length` bytes from `offset`; fewer at the current end, empty beyond it.
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes>;
+}
+
+/// Hashes bytes that pass by.
+pub trait Hasher: fmt::Debug + Send {
+    /// Takes in the next bytes.
+    fn update(&mut self, bytes: &[u8]);
+
+    /// The digests of everything taken in so far.
+    fn digests(&self) -> Digests;
 }

@@ -7,7 +7,7 @@ mod tail;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifact_core::ports::{Spool, SpoolReader, SpoolWriter};
+use artifact_core::ports::{Hasher, Spool, SpoolReader, SpoolWriter};
 use artifact_core::{Algorithm, Digests, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ pub use self::ledger::Quota;
 use self::spool_file::{Reader, SpoolFile};
 use crate::directory_lock::{DirectoryLock, make_directory};
 use crate::temporary::{self, Temporary};
-use crate::{StoreError, blocking};
+use crate::{MultiHasher, StoreError, blocking};
 
 /// The hop to the blocking pool is worth it from here on; also bounds the memory of a writer.
 const BATCH: usize = 128 * 1024;
@@ -56,6 +56,10 @@ impl Spool for FileSpool {
         let algorithms = algorithms.to_vec();
         let writer = blocking::run(move || Writer::create(shared, expected, &algorithms)).await?;
         Ok(Box::new(writer))
+    }
+
+    fn hasher(&self, algorithms: &[Algorithm]) -> Box<dyn Hasher> {
+        Box::new(MultiHasher::new(algorithms))
     }
 
     fn used_bytes(&self) -> u64 {

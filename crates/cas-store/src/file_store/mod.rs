@@ -18,8 +18,12 @@ use self::layout::Layout;
 use self::put::{Put, sync_directory};
 use crate::directory_lock::{DirectoryLock, make_directory};
 use crate::error::{IoContext, absent_as_none};
+use crate::file_stream::file_stream;
 use crate::temporary::{self, Temporary};
 use crate::{StoreError, blocking, positional};
+
+/// Up to this length a range is read in the same hop that opens the file.
+const AT_ONCE: u64 = 256 * 1024;
 
 /// A [`BlobStore`] in a directory of a local file system. Holds the directory's lock for as long
 /// as it, or work that it began, lives.
@@ -61,14 +65,31 @@ impl FileStore {
     }
 }
 
+/// What one hop to the blocking pool brings back.
+enum Opened {
+    Short { size: u64, bytes: Vec<u8> },
+    Long { size: u64, file: File, range: ByteRange },
+}
+
 impl Inner {
-    fn open_blob(&self, id: BlobId) -> Result<Option<BlobRead>, StoreError> {
+    fn open_blob(
+        &self,
+        id: BlobId,
+        range: Option<ByteRange>,
+    ) -> Result<Option<Opened>, StoreError> {
         let path = self.layout.blob(id);
         let Some(file) = absent_as_none(File::open(&path)).during("open", &path)? else {
             return self.absent();
         };
         let size = blob_size(&file.metadata().during("inspect", &path)?, &path)?;
-        Ok(Some(BlobRead { size, payload: BlobPayload::File(file) }))
+        let range = range.unwrap_or(ByteRange { start: 0, end: size });
+        let range = ByteRange { start: range.start.min(size), end: range.end.min(size) };
+        if range.length() > AT_ONCE {
+            return Ok(Some(Opened::Long { size, file, range }));
+        }
+        let length = usize::try_from(range.length()).unwrap_or(usize::MAX);
+        let bytes = positional::read_at(&file, range.start, length).during("read", &path)?;
+        Ok(Some(Opened::Short { size, bytes }))
     }
 
     fn size(&self, id: BlobId) -> Result<Option<u64>, StoreError> {
@@ -117,8 +138,16 @@ fn blob_size(metadata: &fs::Metadata, path: &Path) -> Result<u64, StoreError> {
 
 #[async_trait]
 impl BlobStore for FileStore {
-    async fn open(&self, id: BlobId, _range: Option<ByteRange>) -> Result<Option<BlobRead>> {
-        self.run(move |inner| inner.open_blob(id)).await
+    async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>> {
+        let opened = self.run(move |inner| inner.open_blob(id, range)).await?;
+        Ok(opened.map(|opened| match opened {
+            Opened::Short { size, bytes } => {
+                BlobRead { size, payload: BlobPayload::Bytes(bytes.into()) }
+            }
+            Opened::Long { size, file, range } => {
+                BlobRead { size, payload: BlobPayload::Stream(file_stream(file, range)) }
+            }
+        }))
     }
 
     async fn stat(&self, id: BlobId) -> Result<Option<u64>> {

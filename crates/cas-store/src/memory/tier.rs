@@ -4,7 +4,6 @@
 //! never hold a blob that the store below was told to delete.
 
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +16,6 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::cut;
-use crate::error::IoContext;
-use crate::{blocking, positional};
 
 /// What an entry costs besides its bytes: key, handle, slot.
 const ENTRY_OVERHEAD: u64 = 128;
@@ -144,7 +141,6 @@ impl<S: BlobStore> BlobStore for MemoryTier<S> {
         };
         let bytes = match payload {
             payload if !self.fits(size) => return Ok(Some(BlobRead { size, payload })),
-            BlobPayload::File(file) => read_file(file, size).await?,
             BlobPayload::Bytes(bytes) if bytes.len() as u64 == size => bytes,
             BlobPayload::Stream(stream) if range.is_none() => collect(stream, size).await?,
             part => return Ok(Some(BlobRead { size, payload: part })),
@@ -188,14 +184,6 @@ impl<S: BlobStore> BlobStore for MemoryTier<S> {
 
 fn in_memory(bytes: &Bytes, range: Option<ByteRange>) -> BlobRead {
     BlobRead { size: bytes.len() as u64, payload: BlobPayload::Bytes(cut(bytes, range)) }
-}
-
-async fn read_file(file: File, size: u64) -> Result<Bytes> {
-    let length = usize::try_from(size).unwrap_or(usize::MAX);
-    let read = blocking::run(move || {
-        positional::read_at(&file, 0, length).during("read", Path::new("an opened blob"))
-    });
-    whole(Bytes::from(read.await?), size)
 }
 
 /// Joins `stream`, giving up as soon as it is longer than `size`.
