@@ -133,6 +133,31 @@ pub struct Remote {
     pub offline: bool,
 }
 
+impl Remote {
+    /// A remote of `base_url` with the defaults of the management API: everything is admitted,
+    /// immutable files are kept until they are evicted, documents are fresh for five minutes.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            immutable_ttl: Duration::ZERO,
+            mutable_ttl: Duration::from_secs(300),
+            patterns: Vec::new(),
+            blocklist: Vec::new(),
+            mutable_patterns: Vec::new(),
+            immutable_patterns: Vec::new(),
+            ban_tags_enabled: false,
+            ban_tags: Vec::new(),
+            credential: None,
+            allowed_hosts: Vec::new(),
+            ca_certificates: String::new(),
+            strict_freshness: false,
+            verify_before_serve: false,
+            forbidden_means_missing: false,
+            offline: false,
+        }
+    }
+}
+
 /// A credential towards upstream, bound to the origin of the `base_url`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credential {

@@ -1,1 +1,107 @@
+//! Remote, local and virtual repositories, written once for all package types.
+//!
+//! The engine sees ports and rule books only: it knows no package type, no SQL, no socket.
+//! Decisions are pure functions; what awaits carries them out.
+//!
+//! # Embedding
+//!
+//! Another service brings its own ports, or takes ours, and calls [`Engine::serve`]:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use artifact_core::ports::{NewRepository, Precondition, RepositoryStore};
+//! use artifact_core::{Clock, Definition, Provider, Remote, RepositoryKind, SystemClock};
+//! use artifact_engine::{Engine, EngineParts, Providers, ReplyBody, Request, Settings};
+//! use cas_store::{FileSpool, MemoryStore, Quota};
+//! use testkit::{MemoryMetaStore, Script, ScriptedUpstream};
+//!
+//! # tokio_test(async {
+//! // The ports: everything in memory, and an upstream that answers from a script.
+//! let directory = tempfile::tempdir()?;
+//! let upstream = Arc::new(ScriptedUpstream::new());
+//! upstream.on("/files/hello.txt", Script::ok("hello"));
+//! let meta = Arc::new(MemoryMetaStore::default());
+//! let generic: Arc<dyn Provider> = Arc::new(provider_generic::GenericProvider::new());
+//! let parts = EngineParts {
+//!     meta: meta.clone(),
+//!     blobs: Arc::new(MemoryStore::new()),
+//!     spool: Arc::new(FileSpool::open(directory.path().join("spool"), Quota::default())?),
+//!     ttl: Arc::new(ttl_cache::MemoryTtlCache::default()),
+//!     upstream: upstream.clone(),
+//!     providers: Providers::from_iter([generic]),
+//!     clock: Arc::new(SystemClock),
+//! };
+//!
+//! // One remote.
+//! let remote = NewRepository {
+//!     name: "files".parse()?,
+//!     package_type: "generic".parse()?,
+//!     description: String::new(),
+//!     managed_by: String::new(),
+//!     definition: Definition::Remote(Box::new(Remote::new("http://upstream.example/files/"))),
+//! };
+//! meta.put_repository(remote, Precondition::Absent, SystemClock.now()).await?;
+//! let engine = Engine::start(parts, Settings::default()).await?;
+//!
+//! // One GET; the second would be a hit.
+//! let reply = engine
+//!     .serve(Request {
+//!         kind: RepositoryKind::Remote,
+//!         repository: "files",
+//!         method: &http::Method::GET,
+//!         path: "hello.txt",
+//!         query: None,
+//!         headers: &http::HeaderMap::new(),
+//!         origin: "http://localhost:8000",
+//!         body: None,
+//!     })
+//!     .await?;
+//! assert!(matches!(reply.body, ReplyBody::Full(bytes) if bytes == "hello"));
+//! assert_eq!(upstream.count("/files/hello.txt"), 1);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # });
+//! # fn tokio_test(run: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) {
+//! #     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+//! #     runtime.block_on(run).unwrap();
+//! # }
+//! ```
 
+pub mod admin;
+mod answer;
+mod call;
+mod configuration;
+mod documents;
+mod engine;
+mod flight;
+mod forward;
+mod freshness;
+mod keys;
+mod local;
+mod mount;
+mod passthrough;
+mod policy;
+mod providers;
+mod publish;
+mod reference;
+mod remote;
+mod renditions;
+mod request;
+mod rows;
+mod selection;
+mod settings;
+mod shared;
+mod snapshot;
+mod statistics;
+mod verdict;
+mod virtual_repository;
+
+pub use configuration::Configuration;
+pub use engine::{Engine, EngineParts};
+pub use mount::{mount_path, mount_url, parse_mount};
+pub use policy::{Denial, RuleError, RuleList, Rules};
+pub use providers::Providers;
+pub use request::{CacheResult, Outcome, Reply, ReplyBody, Request};
+pub use settings::Settings;
+pub use snapshot::{Mounted, Snapshot};
+pub use statistics::Counters;

@@ -90,9 +90,17 @@ fn holds(precondition: Precondition, stored: Option<i64>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use artifact_core::ports::RepositoryStore;
 
     use super::*;
+
+    async fn make(_: PathBuf) -> MemoryMetaStore {
+        MemoryMetaStore::new()
+    }
+
+    crate::meta_store_contract!(make);
 
     #[tokio::test]
     async fn an_outage_fails_every_call_and_ends() {

@@ -118,7 +118,8 @@ impl Plan {
         let cut = script.truncate_at.map_or(end, |position| position.clamp(start, end));
         let is_head = method == Method::HEAD;
         let sent = if is_head { (start, start) } else { (start, cut) };
-        let body = PlannedBody::new(script.content, sent, cut < end && !is_head, script.pace);
+        let is_short = cut < end || script.announced.is_some_and(|length| length > end - start);
+        let body = PlannedBody::new(script.content, sent, is_short && !is_head, script.pace);
         Self { status, headers, framing: script.framing, fault: script.fault, body }
     }
 }

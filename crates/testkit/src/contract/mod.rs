@@ -1,5 +1,6 @@
 //! Contract suites: one named test per clause, stamped per backend by a macro.
 
+pub mod admin_api;
 pub mod blob_store;
 pub mod meta_store;
 pub mod ttl_cache;

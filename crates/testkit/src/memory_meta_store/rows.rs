@@ -68,7 +68,8 @@ impl RowStore for MemoryMetaStore {
     }
 
     async fn list(&self, query: &RowQuery) -> Result<Listing> {
-        Ok(listing::list(&self.enter()?, query))
+        let state = self.enter()?;
+        Ok(listing::list(&state, query))
     }
 
     async fn record_accesses(&self, accesses: Vec<AccessRecord>) -> Result<()> {

@@ -1,0 +1,171 @@
+//! Health: every part is tried, every upstream is asked about, nothing waits for ever.
+
+use std::future::Future;
+use std::time::Duration;
+
+use admin_types::{Check, CheckStatus, Health, HealthStatus, State, Status};
+use artifact_core::{Repository, Result};
+use bytes::Bytes;
+use futures_util::future;
+use tokio::time::{Instant, timeout};
+
+use super::{Access, Admin, status};
+
+/// How long a part may take before it counts as down.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Admin {
+    pub(super) async fn examine(&self) -> Health {
+        let parts = self.engine.parts();
+        let (storage, metadata, spool) = future::join3(
+            tried("storage", "write, read and delete passed", parts.blobs.check()),
+            tried("metadata", "read and write passed", parts.meta.check()),
+            tried("spool", "write passed", self.try_spool()),
+        )
+        .await;
+        let own = [storage, metadata, spool];
+        let upstreams = self.repository_checks().await;
+        let checks: Vec<_> =
+            own.into_iter().chain([self.access_check()]).chain(upstreams).collect();
+        Health {
+            status: overall(&checks),
+            version: self.server.version.clone(),
+            uptime_seconds: self.now().since(self.server.started_at).as_secs(),
+            checks,
+        }
+    }
+
+    async fn try_spool(&self) -> Result<()> {
+        let mut file = self.engine.parts().spool.create(Some(1), &[]).await?;
+        file.append(Bytes::from_static(b"!")).await
+    }
+
+    fn access_check(&self) -> Check {
+        match self.server.access {
+            Access::Token => Check {
+                detail: Some("writing needs a token".to_owned()),
+                ..Check::new("access", CheckStatus::Ok)
+            },
+            Access::Open => Check {
+                reason: Some("open".to_owned()),
+                detail: Some(
+                    "ADMIN_TOKEN is not set: everyone who reaches it may write".to_owned(),
+                ),
+                hint: Some("/docs/errors#open_access".to_owned()),
+                ..Check::new("access", CheckStatus::Warning)
+            },
+        }
+    }
+
+    /// Every remote, and what could not be loaded. When the store does not answer, the
+    /// configuration in force is the best that is known.
+    async fn repository_checks(&self) -> Vec<Check> {
+        let snapshot = self.engine.configuration().snapshot();
+        let stored = match timeout(PATIENCE, self.meta().repositories()).await {
+            Ok(Ok(change)) => change.repositories,
+            Ok(Err(_)) | Err(_) => in_force(&snapshot),
+        };
+        stored
+            .iter()
+            .filter_map(|repository| {
+                let status = status::of(repository, &snapshot, &*self.engine.parts().upstream);
+                repository_check(repository, &status)
+            })
+            .collect()
+    }
+}
+
+fn in_force(snapshot: &crate::snapshot::Snapshot) -> Vec<Repository> {
+    let mut repositories: Vec<_> =
+        snapshot.all().map(|mounted| mounted.repository.clone()).collect();
+    repositories.sort_by(|left, right| left.name.cmp(&right.name));
+    repositories
+}
+
+async fn tried(name: &str, passed: &str, trial: impl Future<Output = Result<()>>) -> Check {
+    let started = Instant::now();
+    let result = timeout(PATIENCE, trial).await;
+    let ms = u64::try_from(started.elapsed().as_millis()).ok();
+    let (status, detail) = verdict(result.ok(), passed);
+    let hint = (status == CheckStatus::Down).then(|| format!("/docs/errors#{name}"));
+    Check { ms, detail: Some(detail), hint, ..Check::new(name, status) }
+}
+
+/// What a trial proves; `None` means that it did not end in time.
+fn verdict(result: Option<Result<()>>, passed: &str) -> (CheckStatus, String) {
+    match result {
+        Some(Ok(())) => (CheckStatus::Ok, passed.to_owned()),
+        Some(Err(error)) => (CheckStatus::Down, error.public().to_owned()),
+        None => (CheckStatus::Down, format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// The line of a repository: every remote has one, the others only when they are down.
+fn repository_check(repository: &Repository, status: &Status) -> Option<Check> {
+    let name = format!("{}/{}", repository.kind(), repository.name);
+    let is_remote = repository.kind() == artifact_core::RepositoryKind::Remote;
+    match status.state {
+        State::Ok | State::Degraded => is_remote.then(|| Check::new(name, CheckStatus::Ok)),
+        State::Offline => Some(Check {
+            reason: Some("offline".to_owned()),
+            detail: Some("set offline by an operator".to_owned()),
+            serving: Some("cached objects only".to_owned()),
+            ..Check::new(name, CheckStatus::Ok)
+        }),
+        State::Down | State::RateLimited => {
+            let reason = match status.state {
+                State::RateLimited => "rate_limited",
+                _ => "down",
+            };
+            Some(Check {
+                since: status.since.clone(),
+                reason: Some(reason.to_owned()),
+                detail: status.last_error.clone(),
+                serving: is_remote.then(|| "cached objects only".to_owned()),
+                hint: Some(format!("/docs/errors#upstream_{reason}")),
+                ..Check::new(name, CheckStatus::Down)
+            })
+        }
+    }
+}
+
+/// A repository that is down degrades the whole; a part of the server takes it down.
+fn overall(checks: &[Check]) -> HealthStatus {
+    let down = || checks.iter().filter(|check| check.status == CheckStatus::Down);
+    if down().any(|check| !check.name.contains('/')) {
+        return HealthStatus::Down;
+    }
+    if down().next().is_some() { HealthStatus::Degraded } else { HealthStatus::Ok }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_degrades_and_a_part_of_ours_takes_down() {
+        use CheckStatus::{Down, Ok, Warning};
+        for (checks, expected) in [
+            (vec![("storage", Ok), ("access", Warning)], HealthStatus::Ok),
+            (vec![("storage", Ok), ("remote/a", Down)], HealthStatus::Degraded),
+            (vec![("storage", Down), ("remote/a", Down)], HealthStatus::Down),
+        ] {
+            let checks: Vec<_> =
+                checks.into_iter().map(|(name, status)| Check::new(name, status)).collect();
+            assert_eq!(overall(&checks), expected, "{checks:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_fails_or_never_answers_is_down() {
+        let error =
+            artifact_core::Error::new(artifact_core::ErrorKind::Unavailable, "disk is gone");
+        for (result, status, detail) in [
+            (Some(Ok(())), CheckStatus::Ok, "passed"),
+            (Some(Err(error)), CheckStatus::Down, "disk is gone"),
+            (None, CheckStatus::Down, "no answer within 5 s"),
+        ] {
+            assert_eq!(verdict(result, "passed"), (status, detail.to_owned()));
+        }
+    }
+}

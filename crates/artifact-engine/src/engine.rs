@@ -1,0 +1,263 @@
+//! The engine: all ports, the configuration and the one entry for requests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use artifact_core::ports::{BlobStore, MetaStore, Selector, Spool, TtlCache, Upstream};
+use artifact_core::{
+    Clock, Definition, Error, ErrorBody, ErrorKind, Problem, RepoPath, RepositoryId,
+    RepositoryKind, RequestBody, Result, Route,
+};
+use http::Method;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer;
+use crate::call::{Call, RequestParts, admit};
+use crate::configuration::Configuration;
+use crate::flight::Board;
+use crate::providers::Providers;
+use crate::remote::{self, Wanted};
+use crate::renditions::Renditions;
+use crate::request::{Reply, Request};
+use crate::rows::Rows;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::snapshot::Mounted;
+use crate::statistics::{Accesses, Statistics, flush_accesses};
+use crate::{documents, forward, local, virtual_repository};
+
+/// Everything the engine needs from outside.
+#[derive(Clone, Debug)]
+pub struct EngineParts {
+    /// Metadata.
+    pub meta: Arc<dyn MetaStore>,
+    /// Bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Temporary files.
+    pub spool: Arc<dyn Spool>,
+    /// Hints.
+    pub ttl: Arc<dyn TtlCache>,
+    /// The way out.
+    pub upstream: Arc<dyn Upstream>,
+    /// Package types.
+    pub providers: Providers,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Remote, local and virtual repositories over a set of ports.
+pub struct Engine {
+    shared: Arc<Shared>,
+    statistics: Arc<Statistics>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Loads the configuration and starts the background tasks.
+    pub async fn start(parts: EngineParts, settings: Settings) -> Result<Arc<Self>> {
+        let statistics = Arc::new(Statistics::default());
+        let configuration = Configuration::load(
+            Arc::clone(&parts.meta),
+            parts.providers.clone(),
+            Arc::clone(&statistics),
+        )
+        .await?;
+        let (accesses, queue) = Accesses::new();
+        let shared = Arc::new(Shared {
+            rows: Rows::new(Arc::clone(&parts.meta), settings.row_cache_bytes),
+            board: Board::default(),
+            renditions: Renditions::new(settings.rendition_cache_bytes),
+            configuration: Arc::new(configuration),
+            accesses,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            parts,
+            settings,
+        });
+        let engine = Arc::new(Self { shared, statistics });
+        engine.start_tasks(queue);
+        Ok(engine)
+    }
+
+    fn start_tasks(&self, queue: tokio::sync::mpsc::Receiver<artifact_core::RowKey>) {
+        let shared = &self.shared;
+        let (meta, clock) = (Arc::clone(&shared.parts.meta), Arc::clone(&shared.parts.clock));
+        let every = shared.settings.flush_interval;
+        let configuration = Arc::clone(&shared.configuration);
+        shared
+            .tasks
+            .spawn(configuration.watch(shared.settings.configuration_poll, shared.stop.clone()));
+        shared.tasks.spawn(flush_accesses(
+            queue,
+            Arc::clone(&meta),
+            Arc::clone(&clock),
+            every,
+            shared.stop.clone(),
+        ));
+        let statistics = Arc::clone(&self.statistics);
+        shared.tasks.spawn(statistics.run(meta, clock, every, shared.stop.clone()));
+    }
+
+    /// Answers a request to a repository.
+    pub async fn serve(&self, mut request: Request<'_>) -> Result<Reply> {
+        let snapshot = self.shared.configuration.snapshot();
+        let mounted = snapshot.require(request.kind, request.repository)?;
+        let path = RepoPath::from_encoded(request.path, mounted.provider.path_rules())
+            .map_err(|error| Error::new(ErrorKind::BadRequest, error.to_string()))?;
+        let public_url = self.shared.settings.public_url.as_deref();
+        let body = request.body.take();
+        let parts = RequestParts::of(&request, public_url);
+        let call = Call { request: &parts, snapshot: &snapshot, mounted, path: &path };
+        let result = self.dispatch(&call, body).await;
+        if let Err(error) = &result {
+            count_failure(mounted, error);
+        }
+        result
+    }
+
+    async fn dispatch(&self, call: &Call<'_>, body: Option<RequestBody>) -> Result<Reply> {
+        let method = call.request.method;
+        match &call.mounted.repository.definition {
+            Definition::Local(_) if method == Method::PUT => {
+                Box::pin(local::upload(&self.shared, call, body)).await
+            }
+            Definition::Local(_) if method == Method::DELETE => {
+                Box::pin(local::delete(&self.shared, call)).await
+            }
+            _ if method == Method::GET || method == Method::HEAD => self.read(call).await,
+            _ if method == Method::POST => Box::pin(self.post(call, body)).await,
+            _ => Err(method_not_allowed()),
+        }
+    }
+
+    async fn read(&self, call: &Call<'_>) -> Result<Reply> {
+        let target = match call.mounted.provider.classify(&call.package_request())? {
+            Route::Serve(target) => target,
+            Route::Redirect { location } => return Ok(answer::redirect(&call.asking(), &location)),
+            Route::Answer { content_type, body } => {
+                return Ok(answer::fixed(&call.asking(), content_type, body));
+            }
+            Route::Forward(question) if question.method == Method::GET => {
+                return Box::pin(self.forward(call, &question, None)).await;
+            }
+            Route::Forward(_) => return Err(method_not_allowed()),
+        };
+        admit(call.mounted, &target)?;
+        match &call.mounted.repository.definition {
+            Definition::Remote(_) if matches!(target.shape, artifact_core::Shape::File) => {
+                let wanted = Wanted::new(call.mounted, &target)?;
+                remote::serve(&self.shared, call, &wanted).await
+            }
+            Definition::Remote(_) => Box::pin(documents::serve(&self.shared, call, &target)).await,
+            Definition::Local(_) => {
+                Box::pin(local::serve(&self.shared, call, call.mounted, &target)).await
+            }
+            Definition::Virtual(definition) => {
+                Box::pin(virtual_repository::serve(&self.shared, call, definition, &target)).await
+            }
+        }
+    }
+
+    async fn post(&self, call: &Call<'_>, body: Option<RequestBody>) -> Result<Reply> {
+        match call.mounted.provider.classify(&call.package_request())? {
+            Route::Forward(question) if question.method == Method::POST => {
+                self.forward(call, &question, body).await
+            }
+            _ => Err(method_not_allowed()),
+        }
+    }
+
+    async fn forward(
+        &self,
+        call: &Call<'_>,
+        question: &artifact_core::Forward,
+        body: Option<RequestBody>,
+    ) -> Result<Reply> {
+        match &call.mounted.repository.definition {
+            Definition::Virtual(definition) => {
+                virtual_repository::forward(&self.shared, call, definition, question, body).await
+            }
+            Definition::Remote(_) | Definition::Local(_) => {
+                forward::serve(&self.shared, call, call.mounted, question, body).await
+            }
+        }
+    }
+
+    /// An error in the form that the repository's clients print; `None` if there is no such repository.
+    pub fn error_body(
+        &self,
+        kind: RepositoryKind,
+        repository: &str,
+        problem: &Problem<'_>,
+    ) -> Option<ErrorBody> {
+        let snapshot = self.shared.configuration.snapshot();
+        let mounted = snapshot.require(kind, repository).ok()?;
+        Some(mounted.provider.error_body(problem))
+    }
+
+    /// The ports.
+    pub fn parts(&self) -> &EngineParts {
+        &self.shared.parts
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The current configuration.
+    pub fn configuration(&self) -> &Arc<Configuration> {
+        &self.shared.configuration
+    }
+
+    /// Drops what this process remembers of the selected rows: to be called after they were
+    /// evicted from the metadata store.
+    pub fn forget(&self, repository: RepositoryId, selector: &Selector) {
+        self.shared.rows.forget_selected(repository, selector);
+    }
+
+    /// Writes the counters of this process, so that statistics asked for now are complete.
+    pub async fn flush(&self) {
+        let parts = &self.shared.parts;
+        self.statistics.flush(parts.meta.as_ref(), parts.clock.as_ref()).await;
+    }
+
+    /// Flushes counters and ends the background tasks. To be called when no request is left;
+    /// fetches that nobody waits for are given up after `grace`.
+    pub async fn shutdown(&self, grace: std::time::Duration) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        if tokio::time::timeout(grace, self.shared.tasks.wait()).await.is_err() {
+            tracing::info!("background fetches were given up");
+        }
+        self.flush().await;
+    }
+}
+
+fn method_not_allowed() -> Error {
+    Error::new(ErrorKind::MethodNotAllowed, "this repository does not take this method here")
+}
+
+fn count_failure(mounted: &Mounted, error: &Error) {
+    match error.kind() {
+        ErrorKind::Denied => mounted.counters.denied(),
+        _ if error.is_remembered() => {
+            mounted.counters.answered(crate::request::CacheResult::Negative);
+        }
+        // Absence and a client's own conditions are answers, not failures.
+        ErrorKind::NotFound | ErrorKind::Gone => {
+            mounted.counters.answered(crate::request::CacheResult::Miss);
+        }
+        ErrorKind::PreconditionFailed
+        | ErrorKind::RangeNotSatisfiable { .. }
+        | ErrorKind::BadRequest
+        | ErrorKind::MethodNotAllowed => {}
+        _ => mounted.counters.failed(),
+    }
+}

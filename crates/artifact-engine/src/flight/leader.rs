@@ -1,0 +1,507 @@
+//! Leading a flight: fetch, spool, verify, store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use artifact_core::ports::{Intent, SpoolWriter, UpstreamResponse, Validation};
+use artifact_core::{Algorithm, ByteStream, Digest, Error, ErrorKind, Result};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, StatusCode};
+
+use super::{Flight, FlightHead, Job, Phase};
+use crate::keys;
+use crate::publish::{self, Fetched};
+use crate::rows::HotRow;
+use crate::shared::Shared;
+use crate::verdict::{self, Verdict};
+
+/// How much of a body is held back until it is verified.
+const HELD_BACK: u64 = 64 * 1024;
+const RESTARTS: u32 = 2;
+const RESUMES: u32 = 2;
+/// How long nobody may be on board before an unprofitable flight is given up.
+const GRACE: Duration = Duration::from_secs(5);
+const VANISHED_FOR: Duration = Duration::from_secs(300);
+const VANISHED_MEMORY: Duration = Duration::from_secs(24 * 3600);
+
+/// Carries a flight out and takes it off the board. Never cancelled by a client.
+pub(crate) async fn lead(shared: Arc<Shared>, flight: Arc<Flight>, job: Job) {
+    let phase = fly(&shared, &flight, &job).await;
+    let shared_failure = match &phase {
+        Phase::Failed(error) => {
+            tracing::debug!(remote = job.mounted.name(), path = %job.key.path, ?error, "fetch failed");
+            failure_memory(error)
+        }
+        _ => Duration::ZERO,
+    };
+    flight.remember_until(tokio::time::Instant::now() + shared_failure);
+    flight.enter(phase);
+    if !shared_failure.is_zero() {
+        tokio::select! {
+            () = tokio::time::sleep(shared_failure) => {}
+            () = shared.stop.cancelled() => {}
+        }
+    }
+    shared.board.land(&flight);
+}
+
+/// How long a failure answers for those who come next.
+fn failure_memory(error: &Error) -> Duration {
+    match error.kind() {
+        // Remembered as an absence, or the row was removed.
+        ErrorKind::NotFound | ErrorKind::Gone => Duration::ZERO,
+        ErrorKind::Integrity => Duration::from_secs(30),
+        _ => Duration::from_secs(2),
+    }
+}
+
+async fn fly(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Phase {
+    // Another flight may have landed between the caller's look-up and its boarding.
+    if let Some(newer) = newer_row(shared, job) {
+        return Phase::Confirmed(newer);
+    }
+    let mut restarts = 0;
+    loop {
+        let fault = match attempt(shared, flight, job).await {
+            Ok(phase) => return phase,
+            Err(fault) => fault,
+        };
+        match fault {
+            // Nobody has seen a byte yet, so a second attempt cannot mix two versions.
+            Fault::Transfer(_) if flight.head.get().is_none() && restarts < RESTARTS => {
+                restarts += 1;
+            }
+            Fault::Storage(error) if flight.head.get().is_none() => {
+                tracing::warn!(%error, path = %job.key.path, "no room to spool, passing through");
+                return Phase::Bypass("no-room");
+            }
+            Fault::Transfer(error) | Fault::Storage(error) | Fault::Final(error) => {
+                return Phase::Failed(absence(shared, job, error).await);
+            }
+        }
+    }
+}
+
+/// How an attempt failed.
+enum Fault {
+    /// Upstream gave an answer, or none, that another attempt would not change: the upstream
+    /// client has already retried what can be retried.
+    Final(Error),
+    /// The body broke off.
+    Transfer(Error),
+    /// Our spool has no room for a file.
+    Storage(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Fault {
+    fn in_body(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Upstream | ErrorKind::UpstreamTimeout => Self::Transfer(error),
+            ErrorKind::InsufficientStorage => Self::Storage(error),
+            _ => Self::Final(error),
+        }
+    }
+}
+
+fn newer_row(shared: &Shared, job: &Job) -> Option<Arc<HotRow>> {
+    let current = shared.rows.hot(&job.key)?;
+    let seen = job.replaces().map_or(0, |replaced| replaced.row.generation);
+    let required = job.expected.blob_id().is_none_or(|blob| blob == current.row.blob);
+    (current.row.generation > seen && required).then_some(current)
+}
+
+/// Remembers an absence. A document that we hold must be missing twice, five minutes apart,
+/// before upstream is believed.
+async fn absence(shared: &Shared, job: &Job, error: Error) -> Error {
+    if !error.is_absent() {
+        return error;
+    }
+    let Some(held) = &job.held else {
+        let kind: &'static [u8] = if error.kind() == ErrorKind::Gone { b"410" } else { b"404" };
+        let key = keys::negative(&job.key);
+        hint(shared.parts.ttl.set(&key, Bytes::from_static(kind), job.negative_ttl).await);
+        return error;
+    };
+    if !job.believe_absence && !is_gone_for_good(shared, job).await {
+        return Error::new(
+            ErrorKind::Upstream,
+            "the upstream registry denies a document that it had",
+        );
+    }
+    if let Err(failure) = publish::withdraw(shared, held).await {
+        tracing::warn!(%failure, path = %job.key.path, "withdrawn document could not be removed");
+    }
+    error
+}
+
+async fn is_gone_for_good(shared: &Shared, job: &Job) -> bool {
+    let now = shared.parts.clock.now();
+    let key = keys::vanished(&job.key);
+    let first = shared.parts.ttl.get(&key).await.ok().flatten();
+    let first = first.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+    if let Some(first) = first {
+        return now.since(artifact_core::Timestamp::from_millis(first)) >= VANISHED_FOR;
+    }
+    let mark = Bytes::from(now.as_millis().to_string());
+    hint(shared.parts.ttl.set(&key, mark, VANISHED_MEMORY).await);
+    false
+}
+
+/// A lost hint costs work, never a wrong answer.
+fn hint(result: Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "hint lost");
+    }
+}
+
+async fn attempt(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Result<Phase, Fault> {
+    let request = job
+        .request()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "this repository has no upstream"))?;
+    let response = shared.parts.upstream.send(request).await.map_err(Error::from)?;
+    match verdict::judge(&response, job.asked()) {
+        Verdict::Refused(error) => Err(error.into()),
+        Verdict::Confirmed => Ok(confirm(shared, job, &response.headers).await?),
+        Verdict::Body => transfer(shared, flight, job, response).await,
+    }
+}
+
+async fn confirm(shared: &Shared, job: &Job, headers: &HeaderMap) -> Result<Phase> {
+    let Some(held) = &job.held else {
+        return Err(Error::new(ErrorKind::Upstream, "the upstream registry confirmed nothing"));
+    };
+    let now = shared.parts.clock.now();
+    let validation = Validation {
+        validated_at: now,
+        expires_at: job.lifetimes.expiry(job.class, now, headers, salt(held.row.blob.as_bytes())),
+        upstream_etag: verdict::text(headers, &ETAG).map(ToOwned::to_owned),
+        upstream_last_modified: verdict::text(headers, &LAST_MODIFIED).map(ToOwned::to_owned),
+    };
+    Ok(Phase::Confirmed(publish::confirm(shared, held, validation).await))
+}
+
+/// A number out of a hash, for jitter.
+pub(crate) fn salt(hash: &[u8; 32]) -> u64 {
+    hash.first_chunk::<8>().copied().map_or(0, u64::from_le_bytes)
+}
+
+async fn transfer(
+    shared: &Shared,
+    flight: &Arc<Flight>,
+    job: &Job,
+    response: UpstreamResponse,
+) -> Result<Phase, Fault> {
+    if response.length.is_some_and(|length| length > job.limit) {
+        return too_large(job);
+    }
+    let mut expected = job.expected.clone();
+    if expected.is_empty() {
+        expected = verdict::stated_digests(&response.headers);
+    }
+    let algorithms: Vec<Algorithm> = expected.iter().map(Digest::algorithm).collect();
+    let spool = shared.parts.spool.create(response.length, &algorithms).await.map_err(|error| {
+        if job.intent == Intent::Artifact { Fault::in_body(error) } else { Fault::Final(error) }
+    })?;
+    let storable = response.framed || !expected.is_empty();
+    let mut body =
+        Body { shared, flight, job, spool, length: response.length, written: AtomicU64::new(0) };
+    let head = FlightHead {
+        size: response.length,
+        content_type: content_type(job, &response.headers),
+        url: without_query(&response.url),
+        stored: storable,
+        reader: body.spool.reader(),
+    };
+    body.receive(&response.headers, head, response.body).await.map_err(Fault::in_body)?;
+    let digests = body.spool.digests();
+    if let Some(wrong) = expected.contradiction(&digests) {
+        tracing::error!(
+            event = "integrity", remote = job.mounted.name(), path = %job.key.path, expected = %wrong,
+            "upstream sent other bytes than its index promised"
+        );
+        return Err(Fault::Final(Error::new(
+            ErrorKind::Integrity,
+            format!(
+                "the upstream registry sent bytes that do not match their {} digest",
+                wrong.algorithm().name()
+            ),
+        )));
+    }
+    Ok(body.land(&response.headers, digests, storable).await?)
+}
+
+fn too_large(job: &Job) -> Result<Phase, Fault> {
+    if job.intent == Intent::Artifact {
+        return Ok(Phase::Bypass("too-large"));
+    }
+    Err(Fault::Final(Error::new(
+        ErrorKind::Upstream,
+        "the upstream document is larger than the limit",
+    )))
+}
+
+fn content_type(job: &Job, headers: &HeaderMap) -> Option<String> {
+    job.content_type.or_else(|| verdict::text(headers, &CONTENT_TYPE)).map(ToOwned::to_owned)
+}
+
+fn without_query(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// A body on its way from upstream into the spool.
+struct Body<'a> {
+    shared: &'a Shared,
+    flight: &'a Arc<Flight>,
+    job: &'a Job,
+    spool: Box<dyn SpoolWriter>,
+    length: Option<u64>,
+    written: AtomicU64,
+}
+
+impl Body<'_> {
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Receives until the length is complete, resuming a broken transfer where that is sound.
+    async fn receive(
+        &mut self,
+        headers: &HeaderMap,
+        head: FlightHead,
+        mut stream: ByteStream,
+    ) -> Result<()> {
+        let validator = verdict::resume_validator(headers).filter(|_| self.job.is_resumable());
+        let mut head = Some(head);
+        let mut resumes = 0;
+        loop {
+            let error = match self.drain(&mut head, &mut stream).await {
+                Ok(()) => return self.check_length(&mut head),
+                Err(error) => error,
+            };
+            let Some(validator) = validator
+                .as_ref()
+                .filter(|_| resumes < RESUMES && error.kind() != ErrorKind::Internal)
+            else {
+                return Err(error);
+            };
+            resumes += 1;
+            stream = self.resume(validator, error).await?;
+        }
+    }
+
+    async fn drain(
+        &mut self,
+        head: &mut Option<FlightHead>,
+        stream: &mut ByteStream,
+    ) -> Result<()> {
+        let flight = Arc::clone(self.flight);
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                chunk = stream.next() => chunk,
+                () = given_up(&flight, &self.written, self.length) => {
+                    return Err(Error::new(ErrorKind::Internal, "nobody waits for this download"));
+                }
+            };
+            let Some(chunk) = chunk.transpose()? else { return Ok(()) };
+            self.take(head, chunk).await?;
+        }
+    }
+
+    async fn take(&mut self, head: &mut Option<FlightHead>, chunk: Bytes) -> Result<()> {
+        let received = chunk.len() as u64;
+        let written = self.written() + received;
+        let limit = self.length.unwrap_or(self.job.limit);
+        if written > limit {
+            return Err(Error::new(
+                ErrorKind::Upstream,
+                "the upstream body is longer than it may be",
+            ));
+        }
+        self.spool.append(chunk).await?;
+        self.written.store(written, Ordering::Relaxed);
+        self.job.mounted.counters.fetched(received);
+        if !self.job.verify_before_serve {
+            let visible = visible_bytes(written, self.length);
+            self.show(head, visible);
+        }
+        Ok(())
+    }
+
+    /// Lets readers see `visible` bytes; the head goes out with the first of them.
+    fn show(&self, head: &mut Option<FlightHead>, visible: u64) {
+        if visible == 0 {
+            return;
+        }
+        self.flight.reveal(visible);
+        if let Some(head) = head.take() {
+            // Set once: a second flight head would mix two answers.
+            let _ = self.flight.head.set(head);
+            self.flight.enter(Phase::Streaming);
+        }
+    }
+
+    fn check_length(&self, head: &mut Option<FlightHead>) -> Result<()> {
+        let written = self.written();
+        if self.length.is_some_and(|length| length != written) {
+            return Err(Error::new(ErrorKind::Upstream, "the upstream body is incomplete"));
+        }
+        if let Some(head) = head.take() {
+            let _ = self.flight.head.set(FlightHead { size: Some(written), ..head });
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, validator: &str, error: Error) -> Result<ByteStream> {
+        let Some(mut request) = self.job.request() else { return Err(error) };
+        let written = self.written();
+        request.conditions = artifact_core::ports::Conditions::default();
+        request.compressed = false;
+        request.resume = Some((written, validator.to_owned()));
+        let response = self.shared.parts.upstream.send(request).await?;
+        let range = verdict::text(&response.headers, &CONTENT_RANGE);
+        if response.status != StatusCode::PARTIAL_CONTENT || !continues(range, written, self.length)
+        {
+            return Err(error);
+        }
+        Ok(response.body)
+    }
+
+    /// Shows the verified rest and stores the file.
+    async fn land(
+        self,
+        headers: &HeaderMap,
+        digests: artifact_core::Digests,
+        storable: bool,
+    ) -> Result<Phase> {
+        let written = self.written();
+        let blob = digests
+            .blob_id()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the spool computed no SHA-256"))?;
+        self.flight.reveal(written);
+        self.flight.enter(Phase::Verified);
+        if !storable {
+            return Ok(Phase::Unstored(blob));
+        }
+        let head = self.flight.head.get();
+        let fetched = Fetched {
+            job: self.job,
+            blob,
+            size: written,
+            digests,
+            content_type: head.and_then(|head| head.content_type.clone()),
+            url: head.map(|head| head.url.clone()),
+            headers,
+        };
+        match publish::publish(self.shared, fetched, self.spool.path()).await {
+            Ok(row) => Ok(Phase::Published(row)),
+            Err(error) => {
+                // The clients have their bytes; a failed publish costs a refetch.
+                tracing::error!(%error, path = %self.job.key.path, "fetched file could not be stored");
+                Ok(Phase::Unstored(blob))
+            }
+        }
+    }
+}
+
+/// How many of `written` bytes may be seen before the whole is verified.
+fn visible_bytes(written: u64, length: Option<u64>) -> u64 {
+    match length {
+        Some(length) if length <= HELD_BACK => 0,
+        Some(length) => written.min(length - HELD_BACK.min(length / 10)),
+        None => written.saturating_sub(HELD_BACK),
+    }
+}
+
+/// Whether a 206 continues exactly where we stopped, in a file of the same length.
+fn continues(content_range: Option<&str>, written: u64, length: Option<u64>) -> bool {
+    let parse = || {
+        let (range, total) = content_range?.strip_prefix("bytes ")?.split_once('/')?;
+        let (start, _) = range.split_once('-')?;
+        Some((start.parse::<u64>().ok()?, total.parse::<u64>().ok()))
+    };
+    parse().is_some_and(|(start, total)| {
+        start == written && length.is_none_or(|length| total == Some(length))
+    })
+}
+
+/// Resolves when nobody waits for the body and finishing it would not pay.
+async fn given_up(flight: &Flight, written: &AtomicU64, length: Option<u64>) {
+    loop {
+        if !flight.is_abandoned() {
+            flight.abandoned.notified().await;
+            continue;
+        }
+        let before = is_worth_finishing(written.load(Ordering::Relaxed), length);
+        tokio::time::sleep(GRACE).await;
+        let after = is_worth_finishing(written.load(Ordering::Relaxed), length);
+        if flight.is_abandoned() && !before && !after {
+            return;
+        }
+    }
+}
+
+fn is_worth_finishing(written: u64, length: Option<u64>) -> bool {
+    const NEARLY_THERE: u64 = 64 << 20;
+    const CHEAP: u64 = 256 << 20;
+    match length {
+        Some(length) => written >= length / 2 || length.saturating_sub(written) <= NEARLY_THERE,
+        None => written <= CHEAP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_held_back_until_it_is_verified() {
+        for (written, length, visible) in [
+            (1000, Some(1000), 0),
+            (65_536, Some(65_536), 0),
+            (50_000, Some(100_000), 50_000),
+            (100_000, Some(100_000), 90_000),
+            (10 << 20, Some(10 << 20), (10 << 20) - 65_536),
+            (60_000, None, 0),
+            (100_000, None, 34_464),
+        ] {
+            assert_eq!(visible_bytes(written, length), visible, "{written} of {length:?}");
+        }
+    }
+
+    #[test]
+    fn a_resumed_body_must_continue_exactly() {
+        assert!(continues(Some("bytes 10-99/100"), 10, Some(100)));
+        assert!(continues(Some("bytes 10-99/*"), 10, None));
+        for (range, length) in [
+            (Some("bytes 11-99/100"), Some(100)),
+            (Some("bytes 10-99/101"), Some(100)),
+            (Some("bytes 10-99/*"), Some(100)),
+            (Some("10-99/100"), Some(100)),
+            (None, Some(100)),
+        ] {
+            assert!(!continues(range, 10, length), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn only_profitable_downloads_go_on_without_a_client() {
+        assert!(is_worth_finishing(0, Some(64 << 20)));
+        assert!(!is_worth_finishing(0, Some(1 << 30)));
+        assert!(is_worth_finishing(1 << 29, Some(1 << 30)));
+        assert!(is_worth_finishing(256 << 20, None));
+        assert!(!is_worth_finishing((256 << 20) + 1, None));
+    }
+}

@@ -1,0 +1,30 @@
+//! What every part of the engine works with.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::configuration::Configuration;
+use crate::engine::EngineParts;
+use crate::flight::Board;
+use crate::renditions::Renditions;
+use crate::rows::Rows;
+use crate::settings::Settings;
+use crate::statistics::Accesses;
+
+/// The ports, the caches before them and the tasks behind the scenes.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) parts: EngineParts,
+    pub(crate) settings: Settings,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) rows: Rows,
+    pub(crate) board: Board,
+    pub(crate) renditions: Renditions,
+    pub(crate) accesses: Accesses,
+    /// Every spawned task is owned here.
+    pub(crate) tasks: TaskTracker,
+    /// Ends the periodic tasks.
+    pub(crate) stop: CancellationToken,
+}

@@ -1,0 +1,16 @@
+//! The engine over in-memory ports and a scripted upstream, with time under control.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod documents;
+mod flights;
+mod hosting;
+mod outages;
+mod policy;
+mod states;
+mod virtual_repositories;
+mod world;

@@ -1,0 +1,232 @@
+//! An engine in a box.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use artifact_core::ports::{BlobStore, NewRepository, Precondition, Published, RepositoryStore};
+use artifact_core::{
+    Clock, Definition, Error, Local, Provider, Remote, RepositoryId, RepositoryKind, RequestBody,
+    Timestamp, Virtual,
+};
+use artifact_engine::{
+    CacheResult, Engine, EngineParts, Outcome, Providers, ReplyBody, Request, Settings, parse_mount,
+};
+use bytes::Bytes;
+use cas_store::{FileSpool, MemoryStore, Quota};
+use futures_util::TryStreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use testkit::{MemoryMetaStore, ScriptedUpstream};
+use ttl_cache::MemoryTtlCache;
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Debug)]
+pub(crate) struct ManualClock(AtomicI64);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// An engine over ports in memory.
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) upstream: Arc<ScriptedUpstream>,
+    pub(crate) meta: Arc<MemoryMetaStore>,
+    pub(crate) blobs: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    _directory: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Result<Bytes, Error>,
+    pub(crate) outcome: Outcome,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.body.as_ref().unwrap()).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn cache_status(&self) -> &str {
+        self.header("cache-status").unwrap()
+    }
+
+    pub(crate) fn result(&self) -> CacheResult {
+        self.outcome.result
+    }
+}
+
+/// A remote with the defaults of the API.
+pub(crate) fn remote() -> Remote {
+    Remote::new("http://upstream.example/")
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Settings::default(), Quota { bytes: 1 << 30, reserve: 0 }).await
+    }
+
+    pub(crate) async fn with(settings: Settings, quota: Quota) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let upstream = Arc::new(ScriptedUpstream::new());
+        let meta = Arc::new(MemoryMetaStore::default());
+        let blobs = Arc::new(MemoryStore::new());
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
+        let providers: Vec<Arc<dyn Provider>> = vec![
+            Arc::new(provider_generic::GenericProvider::new()),
+            Arc::new(provider_npm::NpmProvider::new()),
+            Arc::new(provider_pypi::PypiProvider::new()),
+        ];
+        let parts = EngineParts {
+            meta: Arc::clone(&meta) as _,
+            blobs: Arc::clone(&blobs) as _,
+            spool: Arc::new(FileSpool::open(directory.path().join("tmp"), quota).unwrap()),
+            ttl: Arc::new(MemoryTtlCache::default()),
+            upstream: Arc::clone(&upstream) as _,
+            providers: providers.into_iter().collect::<Providers>(),
+            clock: Arc::clone(&clock) as _,
+        };
+        let engine = Engine::start(parts, settings).await.unwrap();
+        Self { engine, upstream, meta, blobs, clock, _directory: directory }
+    }
+
+    pub(crate) async fn put(
+        &self,
+        name: &str,
+        package_type: &str,
+        definition: Definition,
+    ) -> RepositoryId {
+        let repository = NewRepository {
+            name: name.parse().unwrap(),
+            package_type: package_type.parse().unwrap(),
+            description: String::new(),
+            managed_by: String::new(),
+            definition,
+        };
+        let now = self.clock.now();
+        let stored = self.meta.put_repository(repository, Precondition::Any, now).await.unwrap();
+        let Published::Stored(repository) = stored else { panic!("{stored:?}") };
+        self.engine.configuration().reload().await.unwrap();
+        repository.id
+    }
+
+    pub(crate) async fn remote(&self, name: &str, package_type: &str) -> RepositoryId {
+        self.put(name, package_type, Definition::Remote(Box::new(remote()))).await
+    }
+
+    pub(crate) async fn local(&self, name: &str, allow_overwrite: bool) -> RepositoryId {
+        self.put(name, "generic", Definition::Local(Local { allow_overwrite })).await
+    }
+
+    pub(crate) async fn virtual_of(
+        &self,
+        name: &str,
+        package_type: &str,
+        members: &[&str],
+    ) -> RepositoryId {
+        let members = members.iter().map(|member| member.parse().unwrap()).collect();
+        let definition = Definition::Virtual(Virtual { members, merge_versions: false });
+        self.put(name, package_type, definition).await
+    }
+
+    /// Lets `seconds` pass for the engine's clock.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// The row of a file, straight from the metadata store, once it is there.
+    pub(crate) async fn stored_blob(&self, body: &[u8]) -> bool {
+        let id = testkit::contract::blob_store::id_of(body);
+        self.blobs.stat(id).await.unwrap().is_some()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, Error> {
+        self.send(&Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
+        self.send(&Method::GET, path, headers, None).await
+    }
+
+    pub(crate) async fn put_file(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, Error> {
+        self.send(&Method::PUT, path, headers, Some(Bytes::copy_from_slice(body))).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Answer, Error> {
+        let (path, query) =
+            path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let (kind, repository, rest) = parse_mount(path).unwrap();
+        let headers = header_map(headers);
+        let body = body.map(|bytes| RequestBody {
+            length: Some(bytes.len() as u64),
+            stream: Box::pin(futures_util::stream::iter([Ok(bytes)])),
+        });
+        let origin = "http://cache.example";
+        let request = Request {
+            kind,
+            repository,
+            method,
+            path: rest,
+            query,
+            headers: &headers,
+            origin,
+            body,
+        };
+        let reply = self.engine.serve(request).await?;
+        let body = match reply.body {
+            ReplyBody::Empty => Ok(Bytes::new()),
+            ReplyBody::Full(bytes) => Ok(bytes),
+            ReplyBody::Stream(stream) => stream
+                .try_fold(Vec::new(), |mut all, chunk| async move {
+                    all.extend_from_slice(&chunk);
+                    Ok(all)
+                })
+                .await
+                .map(Bytes::from),
+        };
+        Ok(Answer { status: reply.status, headers: reply.headers, body, outcome: reply.outcome })
+    }
+}
+
+fn header_map(pairs: &[(&str, &str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        })
+        .collect()
+}
+
+/// The path of a file in a repository.
+pub(crate) fn at(kind: RepositoryKind, name: &str, path: &str) -> String {
+    format!("{}/{path}", artifact_engine::mount_path(kind, name))
+}
+
+/// The path of a file in the remote `r`.
+pub(crate) fn on_remote(path: &str) -> String {
+    at(RepositoryKind::Remote, "r", path)
+}
