@@ -14,7 +14,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, as far as a client or an operator can act on it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// Authoritatively absent: upstream or the hosted repository says so. Never used for "unreachable".
     NotFound,

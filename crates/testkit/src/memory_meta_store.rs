@@ -90,14 +90,15 @@ fn holds(precondition: Precondition, stored: Option<i64>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Ready, ready};
     use std::path::PathBuf;
 
     use artifact_core::ports::RepositoryStore;
 
     use super::*;
 
-    async fn make(_: PathBuf) -> MemoryMetaStore {
-        MemoryMetaStore::new()
+    fn make(_: PathBuf) -> Ready<MemoryMetaStore> {
+        ready(MemoryMetaStore::new())
     }
 
     crate::meta_store_contract!(make);

@@ -36,8 +36,8 @@ pub use repositories::*;
 pub use rows::*;
 pub use statistics::*;
 
-/// Stamps one test per clause of the `MetaStore` contract. The argument names an
-/// `async fn(PathBuf) -> impl MetaStore`.
+/// Stamps one test per clause of the `MetaStore` contract. The argument names a
+/// function from an empty directory to a future of the store.
 #[macro_export]
 macro_rules! meta_store_contract {
     ($make:path) => {

@@ -41,10 +41,7 @@ pub async fn evicting_a_prefix_is_literal_and_minds_the_case(store: &dyn MetaSto
     publish_all(store, repository, &all).await;
     let evicted = store.evict(repository, &prefix("a_b/"), false).await.unwrap();
     assert_eq!(evicted, Evicted { objects: 2, bytes: 20 });
-    assert_eq!(
-        paths(store, repository).await,
-        ["A_b/1", "a%b/1", "a_b0", "axb/1", "a\u{10FFFF}b"]
-    );
+    assert_eq!(paths(store, repository).await, ["A_b/1", "a%b/1", "a_b0", "axb/1", "a\u{10FFFF}b"]);
     assert_eq!(store.evict(repository, &prefix("a%"), false).await.unwrap().objects, 1);
     let last = store.evict(repository, &prefix("a\u{10FFFF}"), false).await.unwrap();
     assert_eq!(last.objects, 1);

@@ -89,7 +89,8 @@ pub async fn a_listing_pages_without_gaps_or_repeats(store: &dyn MetaStore) {
     }
     let behind = RowQuery { after: Some("a/bb".to_owned()), ..query(repository) };
     assert_eq!(paths(&store.list(&behind).await.unwrap()), ["a/c", "b", "c"]);
-    let before = RowQuery { prefix: "b".to_owned(), after: Some("a".to_owned()), ..query(repository) };
+    let before =
+        RowQuery { prefix: "b".to_owned(), after: Some("a".to_owned()), ..query(repository) };
     assert_eq!(paths(&store.list(&before).await.unwrap()), ["b"]);
 }
 
@@ -112,11 +113,8 @@ pub async fn groups_are_folded_and_summed(store: &dyn MetaStore) {
     publish(store, variant(row(repository, "b/1"), "short")).await;
     let top = store.list(&folded(repository, "")).await.unwrap();
     assert_eq!(paths(&top), ["a", "b-1"]);
-    let group = |prefix: &str, objects| Prefix {
-        prefix: prefix.to_owned(),
-        objects,
-        bytes: objects * 10,
-    };
+    let group =
+        |prefix: &str, objects| Prefix { prefix: prefix.to_owned(), objects, bytes: objects * 10 };
     assert_eq!(top.prefixes, [group("b/", 3), group("c/", 1), group("é/", 1)]);
     let below = store.list(&folded(repository, "b/")).await.unwrap();
     assert_eq!(paths(&below), ["b/1", "b/1"]);

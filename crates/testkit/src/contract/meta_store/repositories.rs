@@ -101,8 +101,11 @@ pub async fn setting_the_same_secret_again_changes_nothing(store: &dyn MetaStore
     credential(&mut again).updated_at = at(9);
     assert_eq!(put(store, again).await, created);
     let mut renamed = remote("a");
-    *credential(&mut renamed) =
-        artifact_core::Credential { username: "other".to_owned(), updated_at: at(9), ..credential(&mut remote("a")).clone() };
+    *credential(&mut renamed) = artifact_core::Credential {
+        username: "other".to_owned(),
+        updated_at: at(9),
+        ..credential(&mut remote("a")).clone()
+    };
     let renamed = put(store, renamed).await;
     assert_eq!(renamed.revision, 2);
     let Definition::Remote(definition) = renamed.definition else { panic!("not a remote") };

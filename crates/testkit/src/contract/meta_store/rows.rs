@@ -144,8 +144,7 @@ pub async fn of_many_concurrent_publishes_if_unchanged_exactly_one_is_stored(
 ) {
     let repository = create(store, "a").await;
     publish(store, row(repository, "x")).await;
-    let attempts =
-        (0..50).map(|_| store.publish(row(repository, "x"), Precondition::Unchanged(1)));
+    let attempts = (0..50).map(|_| store.publish(row(repository, "x"), Precondition::Unchanged(1)));
     let outcomes = join_all(attempts).await;
     assert_eq!(outcomes.iter().flatten().filter(|outcome| is_stored(outcome)).count(), 1);
     assert_eq!(store.row(&key(repository, "x")).await.unwrap().unwrap().generation, 2);

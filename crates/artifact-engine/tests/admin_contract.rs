@@ -1,0 +1,322 @@
+//! The management interface over in-memory ports: the shared contract, and what only the
+//! engine can show.
+
+#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use admin_types::{
+    AdminApi, CheckStatus, HealthStatus, Kind, ObjectQuery, ObjectState, Outcome, Repository,
+    Selection, SnippetApi, State, StatsQuery, Write,
+};
+use artifact_core::ports::{MetaStore, OriginState, Precondition, RowStore, StatBucket, StatStore};
+use artifact_core::{
+    ArtifactRow, BlobId, Class, Clock, Digests, Provider, RepoPath, RepositoryId, RowKey,
+    SystemClock, Timestamp, Variant,
+};
+use artifact_engine::admin::{Access, Admin, ServerInfo};
+use artifact_engine::{Engine, EngineParts, Settings};
+use cas_store::{FileSpool, MemoryStore, Quota};
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::{MemoryMetaStore, ScriptedUpstream};
+use ttl_cache::MemoryTtlCache;
+
+/// An engine over ports in memory, and a way around it.
+struct Bench {
+    admin: Arc<Admin>,
+    engine: Arc<Engine>,
+    meta: Arc<MemoryMetaStore>,
+    upstream: Arc<ScriptedUpstream>,
+    directory: TempDir,
+}
+
+impl Bench {
+    async fn new(settings: Settings) -> Self {
+        let directory = TempDir::new().unwrap();
+        let meta = Arc::new(MemoryMetaStore::default());
+        let upstream = Arc::new(ScriptedUpstream::new());
+        let providers: [Arc<dyn Provider>; 2] = [
+            Arc::new(provider_generic::GenericProvider::new()),
+            Arc::new(provider_npm::NpmProvider::new()),
+        ];
+        let parts = EngineParts {
+            meta: Arc::clone(&meta) as Arc<dyn MetaStore>,
+            blobs: Arc::new(MemoryStore::default()),
+            spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
+            ttl: Arc::new(MemoryTtlCache::default()),
+            upstream: Arc::clone(&upstream) as _,
+            providers: providers.into_iter().collect(),
+            clock: Arc::new(SystemClock),
+        };
+        let engine = Engine::start(parts, settings).await.unwrap();
+        let started_at = SystemClock.now();
+        let server = ServerInfo { version: "1.2.3".into(), started_at, access: Access::Open };
+        let admin = Arc::new(Admin::new(Arc::clone(&engine), server));
+        Self { admin, engine, meta, upstream, directory }
+    }
+
+    async fn create(&self, kind: Kind, document: serde_json::Value) -> RepositoryId {
+        let written = self.admin.write(kind, Write::create(document)).await.unwrap();
+        let snapshot = self.engine.configuration().snapshot();
+        snapshot.find(written.repository.value.name()).unwrap().id()
+    }
+
+    async fn remote(&self, name: &str) -> RepositoryId {
+        let document =
+            json!({"name": name, "package_type": "npm", "base_url": "http://127.0.0.1:9"});
+        self.create(Kind::Remote, document).await
+    }
+
+    async fn publish(&self, repository: RepositoryId, path: &str, size: u64, fresh: bool) {
+        let now = SystemClock.now();
+        let expires_at = if fresh { None } else { Some(Timestamp::from_seconds(1)) };
+        let row = ArtifactRow {
+            key: RowKey {
+                repository,
+                path: RepoPath::from_decoded(path).unwrap(),
+                variant: Variant::SOURCE,
+            },
+            // One blob per size: a blob's size is settled by its bytes.
+            blob: BlobId::from_bytes([u8::try_from(size).unwrap(); 32]),
+            size,
+            class: Class::Mutable,
+            content_type: Some("text/plain".into()),
+            upstream_etag: None,
+            upstream_last_modified: None,
+            upstream_url: Some("http://127.0.0.1:9/x".into()),
+            checksums: Digests::default(),
+            fetched_at: now,
+            validated_at: now,
+            expires_at,
+            generation: 0,
+        };
+        self.meta.publish(row, Precondition::Any).await.unwrap();
+    }
+}
+
+mod contract {
+    use super::*;
+
+    async fn make() -> (Arc<dyn AdminApi>, TempDir) {
+        let bench = Bench::new(Settings::default()).await;
+        (bench.admin, bench.directory)
+    }
+
+    testkit::admin_api_contract!(make);
+}
+
+#[tokio::test]
+async fn a_write_is_in_force_when_it_is_answered() {
+    let bench = Bench::new(Settings::default()).await;
+    let id = bench.remote("npm").await;
+    let patch = Write::merge("npm", json!({"blocklist": ["x"]}));
+    bench.admin.write(Kind::Remote, patch).await.unwrap();
+    let snapshot = bench.engine.configuration().snapshot();
+    assert!(snapshot.by_id(id).unwrap().rules.denial("x").is_some());
+    bench.admin.delete(Kind::Remote, "npm", admin_types::Condition::Any, false).await.unwrap();
+    assert!(bench.engine.configuration().snapshot().find("npm").is_none());
+}
+
+#[tokio::test]
+async fn a_write_that_changes_nothing_says_so_and_stores_nothing() {
+    let bench = Bench::new(Settings::default()).await;
+    bench.remote("npm").await;
+    let generation = bench.engine.configuration().snapshot().generation();
+    let write = Write::merge("npm", json!({"offline": false}));
+    let written = bench.admin.write(Kind::Remote, write).await.unwrap();
+    assert_eq!(written.outcome, Outcome::Unchanged);
+    bench.engine.configuration().reload().await.unwrap();
+    assert_eq!(bench.engine.configuration().snapshot().generation(), generation);
+}
+
+#[tokio::test]
+async fn an_address_is_a_path_until_a_public_url_is_known() {
+    let public =
+        Settings { public_url: Some("https://artifacts.example".into()), ..Settings::default() };
+    for (settings, expected) in [
+        (Settings::default(), "/api/v1/remote/npm"),
+        (public, "https://artifacts.example/api/v1/remote/npm"),
+    ] {
+        let bench = Bench::new(settings).await;
+        bench.remote("npm").await;
+        let found = bench.admin.get(Kind::Remote, "npm").await.unwrap();
+        assert_eq!(found.value.url(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_the_listener_made_of_an_address_may_be_written_again() {
+    let bench = Bench::new(Settings::default()).await;
+    bench.remote("npm").await;
+    let found = bench.admin.get(Kind::Remote, "npm").await.unwrap();
+    let shown = found.value.under_origin("http://localhost:8000");
+    let write = Write::replace("npm", serde_json::to_value(shown).unwrap());
+    let written = bench.admin.write(Kind::Remote, write).await.unwrap();
+    assert_eq!(written.repository.etag, found.etag);
+}
+
+#[tokio::test]
+async fn objects_are_listed_folded_and_evicted() {
+    let bench = Bench::new(Settings::default()).await;
+    let id = bench.remote("npm").await;
+    for (path, size, fresh) in
+        [("a/one", 1, true), ("a/two", 2, false), ("b", 4, true), ("c", 8, true)]
+    {
+        bench.publish(id, path, size, fresh).await;
+    }
+    let admin = &bench.admin;
+    let query = ObjectQuery { delimiter: Some('/'), limit: 2, ..ObjectQuery::default() };
+    let page = admin.objects(Kind::Remote, "npm", query.clone()).await.unwrap();
+    assert_eq!((page.prefixes[0].prefix.as_str(), page.prefixes[0].objects), ("a/", 2));
+    assert_eq!((page.items[0].path.as_str(), page.items[0].size_bytes), ("b", 4));
+    assert_eq!(page.items[0].sha256, "04".repeat(32));
+    let query = ObjectQuery { cursor: page.next_cursor, ..query };
+    let page = admin.objects(Kind::Remote, "npm", query).await.unwrap();
+    assert_eq!((page.items.len(), page.next_cursor), (1, None));
+
+    let of_state = async |state| {
+        let query = ObjectQuery { state: Some(state), ..ObjectQuery::default() };
+        let page = admin.objects(Kind::Remote, "npm", query).await.unwrap();
+        assert!(page.items.iter().all(|object| object.state == state));
+        page.items.len()
+    };
+    assert_eq!(of_state(ObjectState::Fresh).await, 3);
+    assert_eq!(of_state(ObjectState::Stale).await, 1);
+    assert_eq!(of_state(ObjectState::Negative).await, 0);
+
+    let evict = async |selection, dry_run| {
+        let evicted = admin.evict(Kind::Remote, "npm", selection, dry_run).await;
+        evicted.map(|evicted| (evicted.objects, evicted.bytes)).map_err(|problem| problem.status)
+    };
+    assert_eq!(evict(Selection::Prefix("a/".into()), true).await, Ok((2, 3)));
+    assert_eq!(evict(Selection::Prefix("a/".into()), false).await, Ok((2, 3)));
+    assert_eq!(evict(Selection::Path("b".into()), false).await, Ok((1, 4)));
+    assert_eq!(evict(Selection::Path("b".into()), false).await, Err(404));
+    assert_eq!(evict(Selection::Prefix(String::new()), true).await, Ok((1, 8)));
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_degrades_its_virtual_and_the_health() {
+    let bench = Bench::new(Settings::default()).await;
+    let id = bench.remote("one").await;
+    bench.remote("two").await;
+    let members = json!({"name": "all", "package_type": "npm", "members": ["one", "two"]});
+    bench.create(Kind::Virtual, members).await;
+    let wait = Duration::from_secs(40);
+    bench.upstream.set_state(id, OriginState::CoolDown { retry_after: wait });
+
+    let remote = bench.admin.get(Kind::Remote, "one").await.unwrap().value;
+    assert_eq!(remote.status().state, State::RateLimited);
+    let all = bench.admin.get(Kind::Virtual, "all").await.unwrap().value;
+    assert_eq!(all.status().state, State::Degraded);
+    assert_eq!(all.status().members.len(), 1);
+    assert_eq!(all.status().members[0].name, "one");
+    let health = bench.admin.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Degraded);
+    let check = health.check("remote/one").unwrap();
+    assert_eq!(check.status, CheckStatus::Down);
+    assert_eq!(check.reason.as_deref(), Some("rate_limited"));
+    assert!(check.detail.as_ref().unwrap().contains("40 s"));
+
+    let offline = Write::merge("one", json!({"offline": true}));
+    bench.admin.write(Kind::Remote, offline).await.unwrap();
+    assert_eq!(bench.admin.health().await.unwrap().status, HealthStatus::Ok);
+}
+
+#[tokio::test]
+async fn open_access_is_a_warning_and_no_fault() {
+    let bench = Bench::new(Settings::default()).await;
+    let health = bench.admin.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Ok);
+    assert_eq!(health.version, "1.2.3");
+    let access = health.check("access").unwrap();
+    assert_eq!((access.status, access.reason.as_deref()), (CheckStatus::Warning, Some("open")));
+}
+
+#[tokio::test]
+async fn statistics_sum_the_window_and_what_is_stored() {
+    let bench = Bench::new(Settings::default()).await;
+    let (one, two) = (bench.remote("one").await, bench.remote("two").await);
+    bench.publish(one, "a", 5, true).await;
+    bench.publish(two, "a", 5, true).await;
+    let (now, width) = (SystemClock.now(), Duration::from_secs(60));
+    let bucket = |hits, misses| StatBucket {
+        hits,
+        misses,
+        bytes_served: 10,
+        bytes_hit: 5,
+        ..StatBucket::default()
+    };
+    let counters = vec![(one, bucket(3, 1)), (two, bucket(1, 3))];
+    bench.meta.add_statistics(now, width, counters).await.unwrap();
+    let yesterday = Timestamp::from_millis(now.as_millis() - 86_400_000);
+    bench.meta.add_statistics(yesterday, width, vec![(one, bucket(100, 0))]).await.unwrap();
+
+    let query = |repository: Option<&str>| StatsQuery {
+        window_seconds: 3600,
+        repository: repository.map(ToOwned::to_owned),
+    };
+    let stats = bench.admin.stats(query(None)).await.unwrap();
+    assert_eq!((stats.requests.total, stats.requests.hit), (8, 4));
+    assert_eq!((stats.hit_ratio, stats.byte_hit_ratio), (Some(0.5), Some(0.5)));
+    assert_eq!((stats.storage.objects, stats.storage.logical_bytes), (2, 10));
+    assert_eq!(stats.storage.stored_bytes, 5, "two rows share one blob");
+    let ratios: Vec<_> = stats.repositories.iter().map(|one| one.hit_ratio).collect();
+    assert_eq!(ratios, [Some(0.75), Some(0.25)]);
+    let stats = bench.admin.stats(query(Some("one"))).await.unwrap();
+    assert_eq!((stats.requests.total, stats.storage.objects), (4, 1));
+}
+
+#[tokio::test]
+async fn a_local_repository_tells_its_size() {
+    let bench = Bench::new(Settings::default()).await;
+    let document = json!({"name": "files", "package_type": "generic"});
+    let id = bench.create(Kind::Local, document).await;
+    bench.publish(id, "a", 5, true).await;
+    let found = bench.admin.get(Kind::Local, "files").await.unwrap().value;
+    let Repository::Local(local) = found else { panic!("{found:?} is not local") };
+    assert_eq!((local.objects, local.stored_bytes), (1, 5));
+}
+
+#[tokio::test]
+async fn a_type_without_hosting_cannot_be_local() {
+    let bench = Bench::new(Settings::default()).await;
+    let write = Write::create(json!({"name": "packages", "package_type": "npm"}));
+    let problem = bench.admin.write(Kind::Local, write).await.unwrap_err();
+    assert_eq!(problem.code_at("#/package_type"), Some("not_hostable"));
+}
+
+#[tokio::test]
+async fn snippets_carry_the_address_that_is_known() {
+    let bench = Bench::new(Settings::default()).await;
+    bench.remote("npm").await;
+    let origin = "http://host:8000";
+    let all = bench.admin.snippets("npm", None, origin).await.unwrap();
+    assert_eq!((all.origin.as_str(), all.warnings.len()), (origin, 1));
+    assert!(all.snippets[0].body.contains("http://host:8000/api/v1/remote/npm"));
+    let client = all.snippets[0].client.clone();
+    let some = bench.admin.snippets("npm", Some(&client), origin).await.unwrap();
+    assert!(some.snippets.iter().all(|snippet| snippet.client == client));
+    let none = bench.admin.snippets("npm", Some("telnet"), origin).await;
+    assert_eq!(none.unwrap_err().status, 404);
+    assert_eq!(bench.admin.snippets("other", None, origin).await.unwrap_err().status, 404);
+}
+
+#[tokio::test]
+async fn writes_at_the_same_time_are_judged_one_after_the_other() {
+    let bench = Bench::new(Settings::default()).await;
+    let create = |name: &str| {
+        let admin = Arc::clone(&bench.admin);
+        let document = json!({"name": name, "package_type": "npm", "base_url": "http://h.example"});
+        async move { admin.write(Kind::Remote, Write::create(document)).await }
+    };
+    let results = futures_util::future::join_all((0..4).map(|_| create("same"))).await;
+    let statuses: Vec<_> = results
+        .iter()
+        .map(|result| result.as_ref().map_or_else(|problem| problem.status, |_| 201))
+        .collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 3, "{statuses:?}");
+}

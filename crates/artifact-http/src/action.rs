@@ -1,0 +1,364 @@
+//! What a request asks for, decided from method and path alone, before anything else happens.
+//!
+//! Authorisation, limits, metrics and dispatch all look at the same closed [`Action`], so there
+//! is no route that one of them does not see. Whether a repository exists is not decided here.
+
+use std::sync::LazyLock;
+
+use admin_types::Kind;
+use artifact_core::RepositoryKind;
+use artifact_engine::parse_mount;
+use http::Method;
+use matchit::Router;
+
+/// Everything that can be asked of this server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action<'a> {
+    /// A path below a repository.
+    Package(PackageRoute<'a>),
+    /// The management API.
+    Admin(AdminAction<'a>),
+    /// A probe.
+    Health(Probe),
+    /// The metrics in Prometheus' text form.
+    Metrics,
+    /// A known path that does not know the method.
+    MethodNotAllowed(Refused<'a>),
+    /// Nothing of ours.
+    NotFound,
+}
+
+/// A path below a repository, which may or may not exist.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PackageRoute<'a> {
+    /// The kind that the route names.
+    pub kind: RepositoryKind,
+    /// The repository's name.
+    pub repository: &'a str,
+    /// The rest, still percent-encoded, without its leading slash.
+    pub path: &'a str,
+}
+
+/// A method that a path does not know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refused<'a> {
+    /// The methods that it knows, as `Allow` lists them.
+    pub allow: &'static str,
+    /// The repository whose clients will read the answer, if it is one of theirs.
+    pub package: Option<PackageRoute<'a>>,
+}
+
+/// A probe of this process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Probe {
+    /// Whether the process runs.
+    Live,
+    /// Whether it should be sent requests.
+    Ready,
+}
+
+/// A call of the management API.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AdminAction<'a> {
+    /// The repositories of one kind.
+    List(Kind),
+    /// A new repository whose name is in the body.
+    Create(Kind),
+    /// One repository.
+    Get(Kind, &'a str),
+    /// Creates or replaces a repository.
+    Put(Kind, &'a str),
+    /// Merges a document into a repository.
+    Patch(Kind, &'a str),
+    /// Removes a repository.
+    Delete(Kind, &'a str),
+    /// The cached or hosted objects of a repository.
+    Objects(Kind, &'a str),
+    /// Evicts objects.
+    Evict(Kind, &'a str),
+    /// Client configuration for a repository.
+    Snippets(&'a str),
+    /// Counters.
+    Stats,
+    /// The state of this server and its upstreams.
+    Health,
+}
+
+impl AdminAction<'_> {
+    /// Whether it changes something.
+    pub const fn is_write(self) -> bool {
+        match self {
+            Self::Create(_)
+            | Self::Put(..)
+            | Self::Patch(..)
+            | Self::Delete(..)
+            | Self::Evict(..) => true,
+            Self::List(_)
+            | Self::Get(..)
+            | Self::Objects(..)
+            | Self::Snippets(_)
+            | Self::Stats
+            | Self::Health => false,
+        }
+    }
+}
+
+impl<'a> Action<'a> {
+    /// The action that `method` on `path` (still percent-encoded, without query) asks for. Total.
+    pub fn parse(method: &Method, path: &'a str) -> Self {
+        if let Some((kind, repository, path)) = parse_mount(path) {
+            return package(method, PackageRoute { kind, repository, path });
+        }
+        match path {
+            "/healthz" => read_only(method, Self::Health(Probe::Live)),
+            "/readyz" => read_only(method, Self::Health(Probe::Ready)),
+            "/metrics" => read_only(method, Self::Metrics),
+            _ => admin(method, path),
+        }
+    }
+
+    /// The repository route, also of a refused method.
+    pub const fn package(self) -> Option<PackageRoute<'a>> {
+        match self {
+            Self::Package(route) => Some(route),
+            Self::MethodNotAllowed(refused) => refused.package,
+            Self::Admin(_) | Self::Health(_) | Self::Metrics | Self::NotFound => None,
+        }
+    }
+
+    /// What `Allow` lists when this action, asked for with `method`, turns out not to be allowed.
+    pub fn allow(self, method: &Method) -> &'static str {
+        match self {
+            Self::MethodNotAllowed(refused) => refused.allow,
+            // Hosted files accept PUT and DELETE; a POST that was refused is one the type has no use for.
+            Self::Package(route)
+                if route.kind == RepositoryKind::Local && *method == Method::POST =>
+            {
+                "GET, HEAD, PUT, DELETE"
+            }
+            _ => READ,
+        }
+    }
+}
+
+const READ: &str = "GET, HEAD";
+
+fn read_only<'a>(method: &Method, action: Action<'a>) -> Action<'a> {
+    if is_read(method) { action } else { refused(READ, None) }
+}
+
+fn is_read(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+fn refused<'a>(allow: &'static str, package: Option<PackageRoute<'a>>) -> Action<'a> {
+    Action::MethodNotAllowed(Refused { allow, package })
+}
+
+fn package<'a>(method: &Method, route: PackageRoute<'a>) -> Action<'a> {
+    // A POST may be a query that the type forwards (npm asks for audits that way), so the
+    // engine decides; every other write is known to be wrong on what is not hosted here.
+    if is_read(method) || *method == Method::POST {
+        return Action::Package(route);
+    }
+    match route.kind {
+        RepositoryKind::Local if *method == Method::PUT || *method == Method::DELETE => {
+            Action::Package(route)
+        }
+        RepositoryKind::Local => refused("GET, HEAD, PUT, POST, DELETE", Some(route)),
+        RepositoryKind::Remote | RepositoryKind::Virtual => refused(READ, Some(route)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Resource {
+    Collection,
+    Repository,
+    Objects,
+    Snippets,
+    Stats,
+    Health,
+}
+
+const RESOURCES: [(&str, Resource); 6] = [
+    ("/api/v2/{collection}", Resource::Collection),
+    ("/api/v2/{collection}/{name}", Resource::Repository),
+    ("/api/v2/{collection}/{name}/objects", Resource::Objects),
+    ("/api/v2/repositories/{name}/snippets", Resource::Snippets),
+    ("/api/v2/stats", Resource::Stats),
+    ("/api/v2/health", Resource::Health),
+];
+
+/// Built once; a pattern that conflicts is a defect which the tests below would show.
+static ROUTER: LazyLock<Router<Resource>> = LazyLock::new(|| {
+    let mut router = Router::new();
+    for (pattern, resource) in RESOURCES {
+        let inserted = router.insert(pattern, resource);
+        debug_assert!(inserted.is_ok(), "{pattern}: {inserted:?}");
+    }
+    router
+});
+
+fn admin<'a>(method: &Method, path: &'a str) -> Action<'a> {
+    let Ok(found) = ROUTER.at(path) else { return Action::NotFound };
+    let name = found.params.get("name").unwrap_or_default();
+    match found.value {
+        Resource::Stats => read_only(method, Action::Admin(AdminAction::Stats)),
+        Resource::Health => read_only(method, Action::Admin(AdminAction::Health)),
+        Resource::Snippets => read_only(method, Action::Admin(AdminAction::Snippets(name))),
+        resource @ (Resource::Collection | Resource::Repository | Resource::Objects) => {
+            match found.params.get("collection").and_then(Kind::from_plural) {
+                Some(kind) => repositories(method, *resource, kind, name),
+                None => Action::NotFound,
+            }
+        }
+    }
+}
+
+fn repositories<'a>(method: &Method, resource: Resource, kind: Kind, name: &'a str) -> Action<'a> {
+    let (allow, action) = match resource {
+        Resource::Collection => ("GET, HEAD, POST", collection(method, kind)),
+        Resource::Repository => ("GET, HEAD, PUT, PATCH, DELETE", repository(method, kind, name)),
+        Resource::Objects => ("GET, HEAD, DELETE", objects(method, kind, name)),
+        Resource::Snippets | Resource::Stats | Resource::Health => return Action::NotFound,
+    };
+    action.map_or(refused(allow, None), Action::Admin)
+}
+
+fn collection<'a>(method: &Method, kind: Kind) -> Option<AdminAction<'a>> {
+    match *method {
+        Method::GET | Method::HEAD => Some(AdminAction::List(kind)),
+        Method::POST => Some(AdminAction::Create(kind)),
+        _ => None,
+    }
+}
+
+fn repository<'a>(method: &Method, kind: Kind, name: &'a str) -> Option<AdminAction<'a>> {
+    match *method {
+        Method::GET | Method::HEAD => Some(AdminAction::Get(kind, name)),
+        Method::PUT => Some(AdminAction::Put(kind, name)),
+        Method::PATCH => Some(AdminAction::Patch(kind, name)),
+        Method::DELETE => Some(AdminAction::Delete(kind, name)),
+        _ => None,
+    }
+}
+
+fn objects<'a>(method: &Method, kind: Kind, name: &'a str) -> Option<AdminAction<'a>> {
+    match *method {
+        Method::GET | Method::HEAD => Some(AdminAction::Objects(kind, name)),
+        Method::DELETE => Some(AdminAction::Evict(kind, name)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact_core::RepositoryKind::{Local, Remote, Virtual};
+
+    use super::*;
+
+    fn route(kind: RepositoryKind) -> PackageRoute<'static> {
+        PackageRoute { kind, repository: "name", path: "a%2Fb/c" }
+    }
+
+    #[test]
+    fn package_routes_carry_kind_name_and_the_encoded_rest() {
+        for kind in RepositoryKind::ALL {
+            let path: &'static str = format!("/api/v1/{kind}/name/a%2Fb/c").leak();
+            assert_eq!(Action::parse(&Method::GET, path), Action::Package(route(kind)));
+            assert_eq!(Action::parse(&Method::HEAD, path), Action::Package(route(kind)));
+            assert_eq!(Action::parse(&Method::POST, path), Action::Package(route(kind)));
+        }
+    }
+
+    #[test]
+    fn writes_to_what_is_not_hosted_are_refused_with_the_methods_that_work() {
+        for kind in [Remote, Virtual] {
+            let path: &'static str = format!("/api/v1/{kind}/name/a%2Fb/c").leak();
+            for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+                assert_eq!(
+                    Action::parse(&method, path),
+                    refused("GET, HEAD", Some(route(kind))),
+                    "{method} {kind}"
+                );
+            }
+        }
+        let path = "/api/v1/local/name/a%2Fb/c";
+        assert_eq!(Action::parse(&Method::PUT, path), Action::Package(route(Local)));
+        assert_eq!(Action::parse(&Method::DELETE, path), Action::Package(route(Local)));
+        let patched = Action::parse(&Method::PATCH, path);
+        assert_eq!(patched, refused("GET, HEAD, PUT, POST, DELETE", Some(route(Local))));
+    }
+
+    #[test]
+    fn every_management_route_is_reachable() {
+        use Kind::{Local, Remote, Virtual};
+        let cases = [
+            (Method::GET, "/api/v2/remotes", AdminAction::List(Remote)),
+            (Method::HEAD, "/api/v2/virtuals", AdminAction::List(Virtual)),
+            (Method::POST, "/api/v2/locals", AdminAction::Create(Local)),
+            (Method::GET, "/api/v2/remotes/n", AdminAction::Get(Remote, "n")),
+            (Method::PUT, "/api/v2/virtuals/n", AdminAction::Put(Virtual, "n")),
+            (Method::PATCH, "/api/v2/locals/n", AdminAction::Patch(Local, "n")),
+            (Method::DELETE, "/api/v2/locals/n", AdminAction::Delete(Local, "n")),
+            (Method::GET, "/api/v2/locals/n/objects", AdminAction::Objects(Local, "n")),
+            (Method::DELETE, "/api/v2/remotes/n/objects", AdminAction::Evict(Remote, "n")),
+            (Method::GET, "/api/v2/repositories/n/snippets", AdminAction::Snippets("n")),
+            (Method::GET, "/api/v2/stats", AdminAction::Stats),
+            (Method::GET, "/api/v2/health", AdminAction::Health),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(Action::parse(&method, path), Action::Admin(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_names_the_methods_it_knows() {
+        let cases = [
+            (Method::DELETE, "/api/v2/remotes", "GET, HEAD, POST"),
+            (Method::POST, "/api/v2/remotes/n", "GET, HEAD, PUT, PATCH, DELETE"),
+            (Method::POST, "/api/v2/remotes/n/objects", "GET, HEAD, DELETE"),
+            (Method::POST, "/api/v2/stats", "GET, HEAD"),
+            (Method::PUT, "/api/v2/repositories/n/snippets", "GET, HEAD"),
+            (Method::POST, "/healthz", "GET, HEAD"),
+            (Method::DELETE, "/metrics", "GET, HEAD"),
+        ];
+        for (method, path, allow) in cases {
+            assert_eq!(Action::parse(&method, path), refused(allow, None), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn unknown_paths_are_not_found_whatever_the_method() {
+        let paths = [
+            "",
+            "/",
+            "/api/v2",
+            "/api/v2/",
+            "/api/v2/remote",
+            "/api/v2/others",
+            "/healthz/",
+            "/api/v2/remotes/",
+            "/api/v2/remotes/n/",
+            "/api/v2/remotes/n/objects/x",
+            "*",
+            "/api/v2/repositories/n",
+            "/api/v1/remote",
+            "/api/v1/remote/",
+            "/api/v3/remotes",
+        ];
+        for path in paths {
+            for method in [Method::GET, Method::PUT] {
+                assert_eq!(Action::parse(&method, path), Action::NotFound, "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_engine_refuses_still_names_the_methods_that_work() {
+        let local = Action::Package(route(Local));
+        assert_eq!(local.allow(&Method::POST), "GET, HEAD, PUT, DELETE");
+        assert_eq!(local.allow(&Method::PUT), "GET, HEAD");
+        assert_eq!(Action::Package(route(Remote)).allow(&Method::POST), "GET, HEAD");
+    }
+}

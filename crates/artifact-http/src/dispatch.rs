@@ -1,0 +1,134 @@
+//! The bottom of the stack: hands each action to whoever answers it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use artifact_core::{Error, ErrorKind};
+use artifact_engine::{Engine, Reply, Request};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use crate::action::{Action, PackageRoute};
+use crate::admin::Admin;
+use crate::body::Body;
+use crate::call::{Answer, Call, Failure, Serve, Verdict};
+use crate::health::Readiness;
+use crate::layers::refuse;
+use crate::origin::OriginSettings;
+use crate::respond;
+use crate::upload::{content_length, request_body};
+
+/// The longest target of a request.
+const TARGET_LIMIT: usize = 8 * 1024;
+
+/// Prometheus' text form.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Renders the metrics in Prometheus' text form.
+pub(crate) type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Everything that answers.
+#[derive(Clone)]
+pub(crate) struct Dispatch {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) admin: Admin,
+    pub(crate) origins: Arc<OriginSettings>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) metrics: Option<RenderMetrics>,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+impl<B> Serve<B> for Dispatch
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Error = Failure;
+
+    async fn serve(&self, call: &mut Call<'_, B>) -> Result<Answer, Failure> {
+        if let Some(error) = refuse(call.action) {
+            return Err(error.into());
+        }
+        let mut answer = match call.action {
+            Action::Package(route) => self.package(route, call).await?,
+            Action::Admin(action) => self.admin.serve(action, call).await?,
+            Action::Health(probe) => {
+                Answer::plain(self.readiness.answer(probe, call.parts.uri.query()).await)
+            }
+            Action::Metrics => Answer::plain(self.metrics()?),
+            Action::MethodNotAllowed(_) | Action::NotFound => return Err(nothing_here().into()),
+        };
+        if call.is_head() {
+            answer.response.body_mut().clear();
+        }
+        Ok(answer)
+    }
+}
+
+impl Dispatch {
+    async fn package<B>(
+        &self,
+        route: PackageRoute<'_>,
+        call: &mut Call<'_, B>,
+    ) -> Result<Answer, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let uri = &call.parts.uri;
+        if uri.path().len() + uri.query().map_or(0, str::len) > TARGET_LIMIT {
+            return Err(Error::new(ErrorKind::BadRequest, "the address is too long").into());
+        }
+        let origin = self.origins.origin(call.parts, call.peer)?;
+        let body = call.body.take().filter(|_| sends_body(call.method()));
+        let request = Request {
+            kind: route.kind,
+            repository: route.repository,
+            method: call.method(),
+            path: route.path,
+            query: uri.query(),
+            headers: call.headers(),
+            origin: &origin,
+            body: body.map(|body| request_body(body, call.headers())),
+        };
+        Ok(answer(self.engine.serve(request).await?))
+    }
+
+    fn metrics(&self) -> Result<Response<Body>, Error> {
+        let Some(render) = &self.metrics else {
+            return Err(Error::new(ErrorKind::NotFound, "metrics are not collected here"));
+        };
+        Ok(uncached(respond::bytes(StatusCode::OK, EXPOSITION, render())))
+    }
+}
+
+fn sends_body(method: &Method) -> bool {
+    *method != Method::GET && *method != Method::HEAD
+}
+
+fn answer(reply: Reply) -> Answer {
+    let length = content_length(&reply.headers);
+    let mut response = Response::new(Body::of_reply(reply.body, length));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    Answer {
+        response,
+        repository: Some(reply.outcome.repository),
+        verdict: Verdict::Served(reply.outcome.result),
+    }
+}
+
+fn nothing_here() -> Error {
+    Error::new(ErrorKind::NotFound, "there is nothing at this path")
+}
+
+pub(crate) fn uncached(mut response: Response<Body>) -> Response<Body> {
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+}

@@ -1,0 +1,56 @@
+//! The stack, outermost layer first.
+//!
+//! Invariant: below [`RescueLayer`] everything may fail, above it nothing can; the types say so.
+
+use std::sync::Arc;
+
+use tower::ServiceBuilder;
+
+use crate::layers::{
+    AccessLog, AccessLogLayer, Authenticate, AuthenticateLayer, Authentication, Capacity,
+    CatchPanic, CatchPanicLayer, LoadShed, LoadShedLayer, Measure, MeasureLayer, RequestIdLayer,
+    RequestIds, Rescue, RescueLayer, SecurityHeaders, SecurityHeadersLayer,
+};
+use crate::meters::Meters;
+use crate::origin::OriginSettings;
+use crate::repositories::Repositories;
+
+/// What the layers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) origins: Arc<OriginSettings>,
+    pub(crate) repositories: Arc<dyn Repositories>,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) authentication: Authentication,
+}
+
+/// The layers around `S`.
+pub(crate) type Stack<S> =
+    RequestIds<AccessLog<Measure<SecurityHeaders<Rescue<LoadShed<CatchPanic<Authenticate<S>>>>>>>>;
+
+/// Puts the layers around `dispatch`.
+pub(crate) fn stack<S>(shared: &Shared, dispatch: S) -> Stack<S> {
+    let Shared { origins, repositories, capacity, authentication } = shared.clone();
+    let meters = Arc::new(Meters::new(Arc::clone(&repositories)));
+    ServiceBuilder::new()
+        // Outermost, so that every answer can be found again in the log.
+        .layer(RequestIdLayer {})
+        // Above everything that decides the answer; its line is written when the body ends.
+        .layer(AccessLogLayer { origins })
+        // Above Rescue, so that refusals, overload and panics are counted by their status.
+        .layer(MeasureLayer { meters })
+        // Above Rescue, because error bodies need protection from sniffing most of all.
+        .layer(SecurityHeadersLayer {})
+        // The only place where an error becomes a response.
+        .layer(RescueLayer { repositories })
+        // Below Rescue, which words the refusal. The permit travels in the body.
+        .layer(LoadShedLayer { capacity })
+        // Below LoadShed, so that a panic gives its permit back like any other failure.
+        .layer(CatchPanicLayer {})
+        // Just above the work: nothing below asks again who may do what.
+        .layer(AuthenticateLayer { authentication })
+        .service(dispatch)
+}
+
+#[cfg(test)]
+mod tests;

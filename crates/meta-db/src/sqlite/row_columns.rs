@@ -1,0 +1,114 @@
+//! An artifact row as columns.
+
+use artifact_core::{
+    Algorithm, ArtifactRow, BlobId, Digest, Digests, RepoPath, RepositoryId, RowKey, Timestamp,
+    Variant,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::integer;
+use crate::error::StoreError;
+
+const READ: &str = include_str!("queries/row.sql");
+const WRITE: &str = include_str!("queries/publish_row.sql");
+
+/// The row of `key`.
+pub(crate) fn find(
+    connection: &Connection,
+    key: &RowKey,
+) -> Result<Option<ArtifactRow>, StoreError> {
+    let mut statement = connection.prepare_cached(READ)?;
+    let parameters = params![key.repository.0, key.path.as_str(), key.variant.as_str()];
+    let read = statement.query_row(parameters, |row| Ok(from_columns(row))).optional()?;
+    read.transpose()
+}
+
+/// Inserts `row` or replaces the one of its key.
+pub(crate) fn write(connection: &Connection, row: &ArtifactRow) -> Result<(), StoreError> {
+    connection.prepare_cached(WRITE)?.execute(params![
+        row.key.repository.0,
+        row.key.path.as_str(),
+        row.key.variant.as_str(),
+        row.blob.as_bytes(),
+        integer::to_sql(row.size),
+        row.class.name(),
+        row.content_type,
+        row.upstream_etag,
+        row.upstream_last_modified,
+        row.upstream_url,
+        write_checksums(&row.checksums)?,
+        row.fetched_at.as_millis(),
+        row.validated_at.as_millis(),
+        row.expires_at.map(Timestamp::as_millis),
+        row.generation,
+    ])?;
+    Ok(())
+}
+
+/// Reads the columns that `row.sql` selects.
+pub(crate) fn from_columns(row: &Row<'_>) -> Result<ArtifactRow, StoreError> {
+    let class: String = row.get("class")?;
+    let checksums: String = row.get("checksums")?;
+    Ok(ArtifactRow {
+        key: key_from_columns(row)?,
+        blob: BlobId::from_bytes(row.get("sha256")?),
+        size: integer::from_sql(row.get("size")?),
+        class: class.parse().map_err(|error| StoreError::malformed("class", error))?,
+        content_type: row.get("content_type")?,
+        upstream_etag: row.get("upstream_etag")?,
+        upstream_last_modified: row.get("upstream_last_modified")?,
+        upstream_url: row.get("upstream_url")?,
+        checksums: read_checksums(&checksums)?,
+        fetched_at: Timestamp::from_millis(row.get("fetched_at")?),
+        validated_at: Timestamp::from_millis(row.get("validated_at")?),
+        expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp::from_millis),
+        generation: row.get("generation")?,
+    })
+}
+
+fn key_from_columns(row: &Row<'_>) -> Result<RowKey, StoreError> {
+    let path: String = row.get("path")?;
+    let path =
+        RepoPath::from_decoded(&path).map_err(|error| StoreError::malformed("path", error))?;
+    let variant: String = row.get("variant")?;
+    let variant = if variant.is_empty() { Variant::SOURCE } else { Variant::named(variant) };
+    Ok(RowKey { repository: RepositoryId(row.get("repository")?), path, variant })
+}
+
+/// `["sha1:…","sha512:…"]`.
+fn write_checksums(checksums: &Digests) -> Result<String, StoreError> {
+    let texts: Vec<String> = checksums.iter().map(ToString::to_string).collect();
+    serde_json::to_string(&texts).map_err(|error| StoreError::malformed("checksum", error))
+}
+
+fn read_checksums(text: &str) -> Result<Digests, StoreError> {
+    let texts: Vec<String> =
+        serde_json::from_str(text).map_err(|error| StoreError::malformed("checksum", error))?;
+    texts.iter().map(|text| read_checksum(text)).collect()
+}
+
+fn read_checksum(text: &str) -> Result<Digest, StoreError> {
+    let (algorithm, hex) = text.split_once(':').unwrap_or((text, ""));
+    algorithm
+        .parse()
+        .and_then(|algorithm: Algorithm| Digest::from_hex(algorithm, hex))
+        .map_err(|error| StoreError::malformed("checksum", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_of_checksums_stays_as_it_is() {
+        let golden = r#"["md5:d41d8cd98f00b204e9800998ecf8427e"]"#;
+        let checksums = read_checksums(golden).unwrap();
+        assert_eq!(
+            checksums.get(Algorithm::Md5).map(Digest::to_hex).as_deref(),
+            Some("d41d8cd98f00b204e9800998ecf8427e")
+        );
+        assert_eq!(write_checksums(&checksums).unwrap(), golden);
+        assert!(read_checksums(r#"["md5:00"]"#).is_err());
+        assert!(read_checksums(r#"["crc:00"]"#).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The contract of the port.
+
+use std::future::{Ready, ready};
+
+use ttl_cache::MemoryTtlCache;
+
+fn make() -> Ready<MemoryTtlCache> {
+    ready(MemoryTtlCache::new())
+}
+
+testkit::ttl_cache_contract!(make);

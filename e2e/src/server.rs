@@ -1,0 +1,234 @@
+//! The server binary as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::{interval, timeout};
+
+use crate::{Exchange, HttpClient};
+
+const BANNER: &str = "listening on ";
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// A data directory that outlives the server using it, so that a second one can take over.
+#[derive(Clone, Debug)]
+pub struct DataDirectory(Arc<TempDir>);
+
+impl DataDirectory {
+    /// An empty one, removed when the last user is gone.
+    pub fn new() -> Result<Self> {
+        Ok(Self(Arc::new(tempfile::tempdir()?)))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// A running server on a free port of loopback. Killed when dropped. What it logs is part of
+/// the test's captured output, so a failed test shows it.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    origin: String,
+    data: DataDirectory,
+    http: HttpClient,
+}
+
+impl Server {
+    /// Starts on an empty data directory.
+    pub async fn start() -> Result<Self> {
+        Self::start_on(DataDirectory::new()?).await
+    }
+
+    /// Starts on `data` and returns when it is ready to serve.
+    pub async fn start_on(data: DataDirectory) -> Result<Self> {
+        let binary = BINARY.get_or_try_init(binary).await?;
+        let mut process = Command::new(binary)
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("DATA_DIR", data.path())
+            .env_remove("PUBLIC_URL")
+            .env_remove("ADMIN_TOKEN")
+            .current_dir(data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {}", binary.display()))?;
+        let (lines, mut heard) = mpsc::unbounded_channel();
+        follow(process.stdout.take().context("no stdout")?, lines.clone());
+        follow(process.stderr.take().context("no stderr")?, lines);
+        let origin = timeout(START_LIMIT, announced_origin(&mut heard))
+            .await
+            .context("the server announced no address in time")??;
+        let server = Self { process, origin, data, http: HttpClient::new() };
+        timeout(START_LIMIT, server.become_ready()).await.context("not ready in time")??;
+        Ok(server)
+    }
+
+    /// The URL of `path`, which starts with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// The `host:port` it listens on.
+    pub fn authority(&self) -> &str {
+        self.origin.trim_start_matches("http://")
+    }
+
+    /// The URL of a repository, without a trailing slash; `kind` is the word in the route.
+    pub fn repository(&self, kind: &str, name: &str) -> String {
+        self.url(&format!("/api/v1/{kind}/{name}"))
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> DataDirectory {
+        self.data.clone()
+    }
+
+    /// A client without any state of its own.
+    pub fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// `GET` of a path of this server.
+    pub async fn get(&self, path: &str) -> Result<Exchange> {
+        self.http.get(&self.url(path)).await
+    }
+
+    /// Asks it to finish, as an operator does, and waits until it has.
+    pub async fn stop(self) -> Result<ExitStatus> {
+        self.terminate()?;
+        self.ended().await
+    }
+
+    /// Asks it to finish.
+    pub fn terminate(&self) -> Result<()> {
+        let id = self.process.id().context("the server has already ended")?;
+        let id = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        Ok(kill_process(id, Signal::TERM)?)
+    }
+
+    /// Waits until it takes no new connection.
+    pub async fn stops_listening(&self) -> Result<()> {
+        let mut poll = interval(POLL);
+        let refused = async {
+            while TcpStream::connect(self.authority()).await.is_ok() {
+                poll.tick().await;
+            }
+        };
+        timeout(STOP_LIMIT, refused).await.context("it still listens")
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(mut self) -> Result<ExitStatus> {
+        let ended = timeout(STOP_LIMIT, self.process.wait()).await;
+        Ok(ended.context("the server ignored SIGTERM")??)
+    }
+
+    /// Ends it as a power cut would, and returns its data directory.
+    pub async fn kill(mut self) -> Result<DataDirectory> {
+        self.process.kill().await?;
+        Ok(self.data.clone())
+    }
+
+    async fn become_ready(&self) -> Result<()> {
+        let mut poll = interval(POLL);
+        loop {
+            poll.tick().await;
+            if self.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn announced_origin(lines: &mut mpsc::UnboundedReceiver<String>) -> Result<String> {
+    while let Some(line) = lines.recv().await {
+        if let Some(origin) = origin_in(&line) {
+            return Ok(origin);
+        }
+    }
+    bail!("the server ended before it announced an address");
+}
+
+/// The address in a start banner, which may be a plain line or a JSON field.
+fn origin_in(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once(BANNER)?;
+    let address = rest.strip_prefix("http://")?;
+    let length = address.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':'));
+    let address = address.get(..length.unwrap_or(address.len()))?;
+    Some(format!("http://{address}"))
+}
+
+/// Repeats every line into the captured output of the test, and to the starter while it listens.
+fn follow(stream: impl AsyncRead + Send + Unpin + 'static, heard: mpsc::UnboundedSender<String>) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            #[expect(clippy::print_stdout, reason = "captured, and shown when the test fails")]
+            {
+                println!("server: {line}");
+            }
+            let _ = heard.send(line);
+        }
+    });
+}
+
+/// The binary under test: the one named by the environment, or one built now.
+async fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ARTIFACTAPI_SERVER") {
+        let path = PathBuf::from(path);
+        return path.canonicalize().with_context(|| format!("find {}", path.display()));
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "artifactapi-server", "--message-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .await?;
+    ensure!(output.status.success(), "the server does not build");
+    let messages = String::from_utf8(output.stdout)?;
+    let executable = messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    executable.context("cargo named no executable")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_in;
+
+    #[test]
+    fn the_address_is_found_in_plain_and_json_banners() {
+        let cases = [
+            ("listening on http://127.0.0.1:4711", Some("http://127.0.0.1:4711")),
+            (
+                r#"{"msg":"listening on http://127.0.0.1:4711","x":1}"#,
+                Some("http://127.0.0.1:4711"),
+            ),
+            ("listening on http://127.0.0.1:4711/ui/", Some("http://127.0.0.1:4711")),
+            ("something else", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(origin_in(line).as_deref(), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The clients of this machine, provided by `setup.sh`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+static TOOLS: OnceCell<Tools> = OnceCell::const_new();
+
+/// Where the real clients are.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// `curl`.
+    pub curl: PathBuf,
+    /// `npm`.
+    pub npm: PathBuf,
+    /// The python of a private virtual environment that has pip.
+    pub python: PathBuf,
+}
+
+impl Tools {
+    /// The tools, installed first where they are missing.
+    pub async fn get() -> Result<&'static Self> {
+        TOOLS.get_or_try_init(set_up).await
+    }
+}
+
+/// A file of this package, wherever the test was started.
+pub(crate) fn package_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+async fn set_up() -> Result<Tools> {
+    let output = Command::new(package_file("setup.sh")).output().await.context("run setup.sh")?;
+    let talk = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "setup.sh failed:\n{talk}");
+    let listing = String::from_utf8(output.stdout)?;
+    let path = |name: &str| {
+        let line = listing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.map(PathBuf::from).with_context(|| format!("setup.sh did not name {name}"))
+    };
+    Ok(Tools { curl: path("curl")?, npm: path("npm")?, python: path("python")? })
+}

@@ -1,0 +1,174 @@
+//! The tree, the manifests and the lock file.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use spdx::{Expression, ParseMode};
+
+use crate::Workspace;
+
+const TOP_LEVEL: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "bins",
+    "compose",
+    "crates",
+    "docs",
+    "e2e",
+    "migrations",
+    "rustfmt.toml",
+];
+
+/// Crates that must not be in the tree, whatever wants them.
+const BANNED: &[(&str, &str)] = &[
+    ("aws-lc-rs", "one crypto library: ring"),
+    ("aws-lc-sys", "one crypto library: ring"),
+    ("axum", "our routes are a closed enum parsed before authentication"),
+    ("chrono", "one time library: jiff"),
+    ("native-tls", "one TLS library: rustls"),
+    ("openssl", "one TLS library: rustls"),
+    ("openssl-sys", "one TLS library: rustls"),
+];
+
+/// As in `.deny.toml`.
+const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[test]
+fn the_top_level_holds_what_is_drawn_and_dotfiles() -> Result<()> {
+    let workspace = Workspace::load()?;
+    let listing = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(workspace.root())
+        .output()
+        .context("run git")?;
+    ensure!(listing.status.success(), "{}", String::from_utf8_lossy(&listing.stderr));
+    let listing = String::from_utf8(listing.stdout)?;
+    let entries: BTreeSet<&str> =
+        listing.lines().filter_map(|path| path.split('/').next()).collect();
+    let is_foreign = |entry: &&&str| !entry.starts_with('.') && !TOP_LEVEL.contains(*entry);
+    let foreign: Vec<_> = entries.iter().filter(is_foreign).collect();
+    assert!(foreign.is_empty(), "not drawn in the architecture: {foreign:?}");
+    Ok(())
+}
+
+#[test]
+fn every_member_follows_the_lints_of_the_workspace() -> Result<()> {
+    let workspace = Workspace::load()?;
+    for member in workspace.members() {
+        let manifest = std::fs::read_to_string(&member.manifest_path)?;
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{}", member.manifest_path);
+        assert_eq!(member.license.as_deref(), Some("MIT OR Apache-2.0"), "{}", member.name);
+    }
+    let root = std::fs::read_to_string(workspace.root().join("Cargo.toml"))?;
+    assert!(root.contains("unsafe_code = \"forbid\""), "the lints forbid unsafe code");
+    Ok(())
+}
+
+#[test]
+fn every_member_says_what_it_is_for() -> Result<()> {
+    for member in Workspace::load()?.members() {
+        let description = member.description.as_deref().unwrap_or_default();
+        assert!(!description.is_empty(), "{} has no description", member.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn sql_files_are_queries_of_meta_db_or_migrations() -> Result<()> {
+    let workspace = Workspace::load()?;
+    let listing = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.sql"])
+        .current_dir(workspace.root())
+        .output()
+        .context("run git")?;
+    for path in String::from_utf8(listing.stdout)?.lines() {
+        let is_home = path.starts_with("crates/meta-db/") || path.starts_with("migrations/");
+        assert!(is_home, "{path} belongs to crates/meta-db or migrations");
+    }
+    Ok(())
+}
+
+/// The names and versions in the lock file.
+fn locked(workspace: &Workspace) -> Result<Vec<(String, String)>> {
+    let lock_file = std::fs::read_to_string(workspace.root().join("Cargo.lock"))?;
+    let value = |block: &str, key: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
+        line.and_then(|line| line.strip_suffix('"')).map(str::to_owned)
+    };
+    let blocks = lock_file.split("[[package]]").skip(1);
+    let packages: Vec<_> = blocks
+        .filter_map(|block| Some((value(block, "name")?, value(block, "version")?)))
+        .collect();
+    ensure!(!packages.is_empty(), "the lock file was not understood");
+    Ok(packages)
+}
+
+#[test]
+fn banned_crates_are_not_in_the_lock_file() -> Result<()> {
+    for (name, version) in locked(&Workspace::load()?)? {
+        let reason = BANNED.iter().find(|(banned, _)| *banned == name).map(|(_, reason)| reason);
+        assert!(reason.is_none(), "{name} {version} is banned: {reason:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn rustls_and_ring_are_of_the_present_generation() -> Result<()> {
+    for (name, version) in locked(&Workspace::load()?)? {
+        let allowed = match name.as_str() {
+            "rustls" => version.starts_with("0.23."),
+            "ring" => version.starts_with("0.17."),
+            _ => true,
+        };
+        assert!(allowed, "{name} {version} is too old or not yet looked at");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_licence_in_the_tree_is_on_the_list() -> Result<()> {
+    for package in Workspace::load()?.packages() {
+        let licence = package.license.as_deref();
+        let licence = licence.with_context(|| format!("{} names no licence", package.name))?;
+        let expression = Expression::parse_mode(licence, ParseMode::LAX)
+            .map_err(|error| anyhow::anyhow!("{}: {licence}: {error}", package.name))?;
+        let is_allowed = expression.evaluate(|requirement| {
+            requirement.license.id().is_some_and(|id| LICENCES.contains(&id.name))
+        });
+        assert!(is_allowed, "{} {}: {licence}", package.name, package.version);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_list_of_licences_is_the_one_in_the_deny_file() -> Result<()> {
+    let deny = std::fs::read_to_string(Workspace::load()?.root().join(".deny.toml"))?;
+    for licence in LICENCES {
+        assert!(deny.contains(&format!("\"{licence}\"")), "{licence} is missing in .deny.toml");
+    }
+    for (banned, _) in BANNED {
+        assert!(
+            deny.contains(&format!("name = \"{banned}\"")),
+            "{banned} is missing in .deny.toml"
+        );
+    }
+    Ok(())
+}
