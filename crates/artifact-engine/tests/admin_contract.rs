@@ -108,6 +108,22 @@ mod contract {
 }
 
 #[tokio::test]
+async fn a_kept_password_never_follows_the_remote_to_another_origin() {
+    let bench = Bench::new(Settings::default()).await;
+    let document = json!({
+        "name": "npm", "package_type": "npm", "base_url": "http://127.0.0.1:9/a",
+        "username": "svc", "password": "hunter2"
+    });
+    bench.create(Kind::Remote, document).await;
+    let move_to = |patch| bench.admin.write(Kind::Remote, Write::merge("npm", patch));
+    let problem = move_to(json!({"base_url": "http://127.0.0.1:10/a"})).await.unwrap_err();
+    assert_eq!((problem.status, &*problem.errors[0].pointer), (422, "#/password"));
+    move_to(json!({"base_url": "http://127.0.0.1:9/b"})).await.unwrap();
+    move_to(json!({"base_url": "http://127.0.0.1:10/a", "password": "hunter3"})).await.unwrap();
+    move_to(json!({"base_url": "http://127.0.0.1:11/a", "password": null})).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_write_is_in_force_when_it_is_answered() {
     let bench = Bench::new(Settings::default()).await;
     let id = bench.remote("npm").await;

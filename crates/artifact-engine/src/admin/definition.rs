@@ -196,8 +196,10 @@ impl Reader<'_> {
     }
 
     fn remote(&mut self, defaults: &Defaults) -> Remote {
+        let base_url = self.base_url();
         let remote = Remote {
-            base_url: self.base_url(),
+            credential: self.credential(&base_url),
+            base_url,
             immutable_ttl: self.fields.seconds("immutable_ttl", std::time::Duration::ZERO),
             mutable_ttl: self.fields.seconds("mutable_ttl", defaults.mutable_ttl),
             patterns: self.fields.texts("patterns"),
@@ -206,7 +208,6 @@ impl Reader<'_> {
             immutable_patterns: self.fields.texts("immutable_patterns"),
             ban_tags_enabled: self.fields.switch("ban_tags_enabled"),
             ban_tags: self.fields.texts("ban_tags"),
-            credential: self.credential(),
             allowed_hosts: self.allowed_hosts(),
             ca_certificates: self.ca_certificates(),
             strict_freshness: self.fields.switch("strict_freshness"),
@@ -236,17 +237,29 @@ impl Reader<'_> {
         }
     }
 
-    fn credential(&mut self) -> Option<Credential> {
+    fn credential(&mut self, base_url: &str) -> Option<Credential> {
         let username = self.fields.text("username");
         if username.contains(':') || username.chars().any(char::is_control) {
             let detail = "must not contain a colon or control characters";
             self.fields.report("username", "bad_value", detail);
         }
-        let stored = match self.around.current.map(|repository| &repository.definition) {
-            Some(Definition::Remote(remote)) => remote.credential.as_ref(),
+        let current = match self.around.current.map(|repository| &repository.definition) {
+            Some(Definition::Remote(remote)) => Some(remote),
             _ => None,
         };
-        changed_credential(username, self.fields.password(), stored, self.around.now)
+        let stored = current.and_then(|remote| remote.credential.as_ref());
+        let change = self.fields.password();
+        let keeps_secret = matches!(change, PasswordChange::Keep)
+            && stored.is_some_and(|stored| !stored.secret.expose().is_empty());
+        // Otherwise whoever may edit a remote could have its password sent to a host of theirs.
+        if keeps_secret
+            && current.is_some_and(|remote| !url_rules::is_same_origin(&remote.base_url, base_url))
+        {
+            let detail =
+                "must be given again, or cleared with null, when base_url moves to another origin";
+            self.fields.report("password", "required", detail);
+        }
+        changed_credential(username, change, stored, self.around.now)
     }
 
     fn allowed_hosts(&mut self) -> Vec<String> {

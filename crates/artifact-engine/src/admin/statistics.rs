@@ -16,6 +16,8 @@ use super::view::kind_of;
 
 impl Admin {
     pub(super) async fn gather_statistics(&self, query: &StatsQuery) -> Result<Stats, Problem> {
+        // What happened a moment ago is counted, too.
+        self.engine.flush().await;
         let now = self.now();
         let window = Duration::from_secs(query.window_seconds);
         let since = Timestamp::EPOCH.plus(now.since(Timestamp::EPOCH).saturating_sub(window));

@@ -45,6 +45,14 @@ pub(super) fn is_pem(text: &str) -> bool {
     text.trim().is_empty() || (begins > 0 && begins == ends)
 }
 
+/// Whether two URLs have the same scheme, host and port. A text that is no URL is the same as nothing.
+pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
+    match (url::Url::parse(one), url::Url::parse(other)) {
+        (Ok(one), Ok(other)) => one.origin() == other.origin(),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

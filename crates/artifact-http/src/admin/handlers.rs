@@ -4,7 +4,7 @@ use admin_types::{
     Condition, EvictQuery, Kind, ListQuery, ObjectQuery, Outcome, Page, Problem, Repository,
     SnippetQuery, StatsQuery, Versioned, Write, WriteQuery, Written, refuse_parameters,
 };
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 use super::{Admin, Head};
@@ -76,6 +76,8 @@ impl Admin {
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         let location = format!("/api/v2/{}/{}", kind.plural(), repository.value.name());
         let mut response = versioned(status, repository, &origin)?;
+        let outcome_header = HeaderName::from_static(Outcome::HEADER);
+        response.headers_mut().insert(outcome_header, HeaderValue::from_static(outcome.name()));
         if let (true, Ok(location)) = (is_new, HeaderValue::try_from(location)) {
             response.headers_mut().insert(header::LOCATION, location);
         }
