@@ -5,7 +5,7 @@
 //! filtered them, the address that links lead to. So nothing here is ever invalidated, and a forged
 //! `Host` header can only spoil answers to the same forged header.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
 use http::{HeaderMap, HeaderValue};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
 
 /// Input bytes that may be in the works at once, in KiB.
@@ -98,6 +98,31 @@ impl Weighter<BodyKey, Arc<Encoded>> for ByBytes {
     }
 }
 
+/// A cache in one piece. Divided into shards, as is the default, it would turn away every
+/// document that is larger than its shard, and those are the ones worth keeping.
+fn undivided<K, V>(items: usize, capacity_bytes: u64) -> Cache<K, V, ByBytes>
+where
+    K: Eq + Hash + Clone,
+    V: Clone,
+    ByBytes: Weighter<K, V>,
+{
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(items)
+        .weight_capacity(capacity_bytes)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(
+            options,
+            ByBytes,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        // Cannot happen with both capacities given.
+        Err(_) => Cache::with_weighter(items, capacity_bytes, ByBytes),
+    }
+}
+
 /// The caches of rendered documents.
 #[derive(Debug)]
 pub(crate) struct Renditions {
@@ -111,8 +136,8 @@ impl Renditions {
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let half = capacity_bytes / 2;
         Self {
-            sets: Cache::with_weighter(1024, half, ByBytes),
-            bodies: Cache::with_weighter(4096, half, ByBytes),
+            sets: undivided(1024, half),
+            bodies: undivided(4096, half),
             work: Semaphore::new(WORK_PERMITS),
         }
     }
@@ -277,6 +302,63 @@ mod tests {
             }
             assert_eq!(negotiate(&headers), expected, "{accept:?}");
         }
+    }
+
+    fn set_key(source: u8) -> SetKey {
+        SetKey {
+            sources: vec![BlobId::from_bytes([source; 32])],
+            path: RepoPath::root(),
+            rules: 0,
+            secure: false,
+            extra: None,
+        }
+    }
+
+    fn rewritten(length: usize) -> Rewritten {
+        let rendition = Rendition {
+            variant: Variant::new("full"),
+            content_type: "application/json",
+            body: artifact_core::Template::fixed(vec![b'x'; length]),
+        };
+        Rewritten { renditions: vec![rendition], facts: Facts::default() }
+    }
+
+    #[tokio::test]
+    async fn a_large_document_is_parsed_and_compressed_once() {
+        let renditions = Renditions::new(crate::Settings::default().rendition_cache_bytes);
+        let variant = Variant::new("full");
+        let parses = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut bodies = Vec::new();
+        for _ in 0..3 {
+            let counted = Arc::clone(&parses);
+            let render = move || {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Ok(rewritten(40 << 20))
+            };
+            let set = renditions.set(set_key(1), &variant, 40 << 20, render).await.unwrap();
+            let encoded =
+                renditions.encoded(&set_key(1), &set, &variant, Encoding::Gzip, "").await.unwrap();
+            bodies.push(encoded.body.as_ptr());
+        }
+        assert_eq!(parses.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "the compressed bytes are shared");
+    }
+
+    #[tokio::test]
+    async fn a_rendition_beyond_the_common_ones_is_kept_beside_them() {
+        let renditions = Renditions::new(1 << 20);
+        let common = Variant::new("full");
+        renditions.set(set_key(1), &common, 1, || Ok(rewritten(10))).await.unwrap();
+        let extra = Variant::named("version:1.0.0".into());
+        let with_extra = || {
+            let mut result = rewritten(10);
+            result.renditions[0].variant = Variant::named("version:1.0.0".into());
+            Ok(result)
+        };
+        renditions.set(set_key(1), &extra, 1, with_extra).await.unwrap();
+        assert!(renditions.hot(&set_key(1), &extra).is_some());
+        assert!(renditions.hot(&set_key(1), &common).is_some());
+        assert!(renditions.hot(&set_key(2), &common).is_none());
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Default for Settings {
         Self {
             public_url: None,
             row_cache_bytes: 64 << 20,
-            rendition_cache_bytes: 128 << 20,
+            rendition_cache_bytes: 256 << 20,
             object_limit: 10 << 30,
             revalidation_wait: Duration::from_secs(2),
             configuration_poll: Duration::from_secs(2),
