@@ -4,6 +4,7 @@
 //! once per change and kept in memory; rules are applied while rewriting, never to what is stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_core::ports::BlobPayload;
 use artifact_core::{
@@ -17,6 +18,7 @@ use crate::answer::{self, CacheNote};
 use crate::call::{Call, admit};
 use crate::flight::{Passenger, Phase};
 use crate::freshness::Plan;
+use crate::keys;
 use crate::remote::{
     Wanted, circuit_open, failure_detail, hit, job, offline, remembered_absence, take_off,
 };
@@ -25,6 +27,9 @@ use crate::request::Reply;
 use crate::rows::HotRow;
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
+
+/// How long a document that was read out of turn is not read out of turn again.
+const REFRESH_PAUSE: Duration = Duration::from_secs(30);
 
 /// A raw document that may be served now.
 #[derive(Clone, Debug)]
@@ -97,6 +102,21 @@ pub(crate) async fn fact(
     let source = source(shared, mounted, index).await?;
     let (_, set) = rendered(shared, index, &[source], false).await?;
     Ok(set.facts.files.get(path).cloned())
+}
+
+/// Asks upstream for a document out of turn, at most every half a minute. Says whether it was asked
+/// and answered.
+pub(crate) async fn refresh(shared: &Arc<Shared>, mounted: &Arc<Mounted>, target: &Target) -> bool {
+    let Ok(wanted) = Wanted::new(mounted, target) else { return false };
+    let mark = keys::refreshed(&wanted.key);
+    if wanted.remote.offline || !matches!(shared.parts.ttl.get(&mark).await, Ok(None)) {
+        return false;
+    }
+    let _ = shared.parts.ttl.set(&mark, Bytes::from_static(b"1"), REFRESH_PAUSE).await;
+    let Ok(held) = shared.rows.get(&wanted.key).await else { return false };
+    let Ok(job) = job(shared, &wanted, held).await else { return false };
+    let (mut passenger, _) = take_off(shared, job);
+    matches!(passenger.finished().await, Phase::Published(_) | Phase::Confirmed(_))
 }
 
 /// The parse of `sources` with the rendition that `target` wants.

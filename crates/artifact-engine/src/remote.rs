@@ -214,6 +214,33 @@ async fn miss(shared: &Arc<Shared>, call: &Call<'_>, wanted: &Wanted<'_>) -> Res
         return passthrough::head(shared, call, &job).await;
     }
     let job = job(shared, wanted, None).await?;
+    let url = job.url.clone();
+    let (passenger, collapsed) = take_off(shared, job);
+    match ride(shared, call, wanted, passenger, None, collapsed).await {
+        Err(error) => moved(shared, call, wanted, &url, error).await,
+        answered => answered,
+    }
+}
+
+/// A file that its index links to and that is not there: the link may have expired or moved since the
+/// index was read, so the index is read again, once in a while.
+async fn moved(
+    shared: &Arc<Shared>,
+    call: &Call<'_>,
+    wanted: &Wanted<'_>,
+    url: &url::Url,
+    error: Error,
+) -> Result<Reply> {
+    let Origin::Index(index) = &wanted.target.origin else { return Err(error) };
+    let may_have_moved = error.is_absent() || error.kind() == ErrorKind::UpstreamAuth;
+    if !may_have_moved || !Box::pin(documents::refresh(shared, wanted.mounted, index)).await {
+        return Err(error);
+    }
+    let job = job(shared, wanted, None).await?;
+    if job.url == *url {
+        return Err(error);
+    }
+    shared.board.forget_failure(&wanted.key);
     let (passenger, collapsed) = take_off(shared, job);
     ride(shared, call, wanted, passenger, None, collapsed).await
 }

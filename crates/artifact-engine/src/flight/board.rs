@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_core::RowKey;
 
-use super::{Flight, Passenger};
+use super::{Flight, Passenger, Phase};
 
 /// The flights of this process. An entry stays until its flight calls [`Board::land`]; a
 /// failed flight stays a little longer, so that a crowd shares one failure.
@@ -37,6 +37,14 @@ impl Board {
     /// Joins the flight of `key` if there is one.
     pub(crate) fn follow(&self, key: &RowKey) -> Option<Passenger> {
         self.flights().get(key).map(Flight::board)
+    }
+
+    /// Lets the next request for `key` fly anew although the last flight failed a moment ago.
+    pub(crate) fn forget_failure(&self, key: &RowKey) {
+        let mut flights = self.flights();
+        if flights.get(key).is_some_and(|flight| matches!(flight.phase(), Phase::Failed(_))) {
+            flights.remove(key);
+        }
     }
 
     /// Takes a flight off the board. Later requests find the stored row, or fly anew.

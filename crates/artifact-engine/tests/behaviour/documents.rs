@@ -1,6 +1,7 @@
 //! Index documents and the files that they list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_core::ErrorKind;
 use artifact_engine::CacheResult;
@@ -42,6 +43,33 @@ async fn a_file_on_another_host_is_found_through_its_index_even_when_that_is_col
     assert_eq!(hit.result(), CacheResult::Hit);
     let unlisted = world.get(&on_remote("packages/p/p-2.0.tar.gz")).await.unwrap_err();
     assert_eq!(unlisted.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_link_makes_the_index_be_read_again_once() {
+    let world = pypi().await;
+    let hash = id_of(b"sdist").to_hex();
+    world.upstream.on("/simple/p/", page(&hash));
+    world.get(&on_remote("simple/p/")).await.unwrap();
+    world.upstream.on("/x/p-1.0.tar.gz", Script::status(StatusCode::FORBIDDEN));
+    let moved = format!(
+        r#"{{"meta":{{"api-version":"1.0"}},"name":"p","files":[{{"filename":"p-1.0.tar.gz","url":"http://files.example/y/p-1.0.tar.gz?signed=2","hashes":{{"sha256":"{hash}"}}}},
+        {{"filename":"p-2.0.tar.gz","url":"http://files.example/y/p-2.0.tar.gz","hashes":{{}}}}]}}"#
+    );
+    world.upstream.on("/simple/p/", Script::ok(moved).header(CONTENT_TYPE, JSON).etag("\"2\""));
+    world.upstream.on("/y/p-1.0.tar.gz", Script::ok("sdist"));
+    let file = world.get(&on_remote("packages/p/p-1.0.tar.gz")).await.unwrap();
+    assert_eq!(file.text(), "sdist");
+    assert_eq!(world.upstream.count("/simple/p/"), 2);
+    // A file that upstream really refuses does not make every request read the index again.
+    world.upstream.on("/y/p-2.0.tar.gz", Script::status(StatusCode::FORBIDDEN));
+    for _ in 0..3 {
+        let error = world.get(&on_remote("packages/p/p-2.0.tar.gz")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UpstreamAuth);
+        tokio::time::advance(Duration::from_secs(3)).await;
+    }
+    assert_eq!(world.upstream.count("/y/p-2.0.tar.gz"), 3);
+    assert_eq!(world.upstream.count("/simple/p/"), 2);
 }
 
 #[tokio::test(start_paused = true)]
