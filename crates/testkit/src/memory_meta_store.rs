@@ -91,13 +91,13 @@ fn holds(precondition: Precondition, stored: Option<i64>) -> bool {
 #[cfg(test)]
 mod tests {
     use std::future::{Ready, ready};
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use artifact_core::ports::RepositoryStore;
 
     use super::*;
 
-    fn make(_: PathBuf) -> Ready<MemoryMetaStore> {
+    fn make(_: &Path) -> Ready<MemoryMetaStore> {
         ready(MemoryMetaStore::new())
     }
 

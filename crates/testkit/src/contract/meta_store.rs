@@ -3,7 +3,7 @@
 //! A backend stamps the suite with a factory that makes it in an empty directory:
 //!
 //! ```ignore
-//! async fn make(directory: PathBuf) -> SqliteStore { … }
+//! async fn make(directory: &Path) -> SqliteStore { … }
 //! testkit::meta_store_contract!(make);
 //! ```
 
@@ -98,7 +98,7 @@ macro_rules! meta_store_contract {
         #[tokio::test]
         async fn $clause() {
             let directory = $crate::contract::meta_store::empty_directory();
-            let store = $make(directory.path().to_owned()).await;
+            let store = $make(directory.path()).await;
             $crate::contract::meta_store::$clause(&store).await;
         }
     )+ };
