@@ -22,6 +22,8 @@ pub enum Action<'a> {
     Health(Probe),
     /// The metrics in Prometheus' text form.
     Metrics,
+    /// The page that problem documents and health hints link to.
+    ErrorGuide,
     /// A known path that does not know the method.
     MethodNotAllowed(Refused<'a>),
     /// Nothing of ours.
@@ -113,6 +115,7 @@ impl<'a> Action<'a> {
             "/healthz" => read_only(method, Self::Health(Probe::Live)),
             "/readyz" => read_only(method, Self::Health(Probe::Ready)),
             "/metrics" => read_only(method, Self::Metrics),
+            "/docs/errors" => read_only(method, Self::ErrorGuide),
             _ => admin(method, path),
         }
     }
@@ -122,7 +125,11 @@ impl<'a> Action<'a> {
         match self {
             Self::Package(route) => Some(route),
             Self::MethodNotAllowed(refused) => refused.package,
-            Self::Admin(_) | Self::Health(_) | Self::Metrics | Self::NotFound => None,
+            Self::Admin(_)
+            | Self::Health(_)
+            | Self::Metrics
+            | Self::ErrorGuide
+            | Self::NotFound => None,
         }
     }
 

@@ -24,6 +24,10 @@ const TARGET_LIMIT: usize = 8 * 1024;
 /// Prometheus' text form.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Carried along, so that the links in problem documents work without the internet.
+const ERROR_GUIDE: &str = include_str!("../../../docs/errors.md");
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
+
 /// Renders the metrics in Prometheus' text form.
 pub(crate) type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -61,6 +65,9 @@ where
                 Answer::plain(self.readiness.answer(probe, call.parts.uri.query()).await)
             }
             Action::Metrics => Answer::plain(self.metrics()?),
+            Action::ErrorGuide => {
+                Answer::plain(respond::bytes(StatusCode::OK, MARKDOWN, ERROR_GUIDE))
+            }
             Action::MethodNotAllowed(_) | Action::NotFound => return Err(nothing_here().into()),
         };
         if call.is_head() {

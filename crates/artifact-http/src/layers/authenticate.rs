@@ -68,9 +68,11 @@ fn needs_token(action: Action<'_>, method: &Method) -> bool {
     match action {
         Action::Admin(_) => true,
         Action::Package(route) => stores(route, method),
-        Action::Health(_) | Action::Metrics | Action::MethodNotAllowed(_) | Action::NotFound => {
-            false
-        }
+        Action::Health(_)
+        | Action::Metrics
+        | Action::ErrorGuide
+        | Action::MethodNotAllowed(_)
+        | Action::NotFound => false,
     }
 }
 

@@ -246,7 +246,11 @@ pub(crate) fn refuse(action: Action<'_>) -> Option<Error> {
             let text = format!("only {} may be used here", refused.allow);
             Some(Error::new(ErrorKind::MethodNotAllowed, text))
         }
-        Action::Package(_) | Action::Admin(_) | Action::Health(_) | Action::Metrics => None,
+        Action::Package(_)
+        | Action::Admin(_)
+        | Action::Health(_)
+        | Action::Metrics
+        | Action::ErrorGuide => None,
     }
 }
 

@@ -253,10 +253,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let queue = Queue::to_writer("test", connection(&directory)).unwrap();
         let mut first = Box::pin(queue.call(insert(1)));
-        let waiting = futures_util::poll!(first.as_mut());
+        let _ = futures_util::poll!(first.as_mut());
         drop(first);
         queue.call(insert(2)).await.unwrap();
-        assert!(waiting.is_pending() || waiting.is_ready());
         assert_eq!(numbers(&connection(&directory)), [1, 2]);
     }
 

@@ -1,4 +1,4 @@
-//! What a warm hit costs: no metadata, no hints, and a bounded number of allocations.
+//! The whole service over ports in memory: what a warm hit costs, and that error links lead somewhere.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
 
@@ -136,4 +136,17 @@ fn a_warm_hit_asks_no_store_and_allocates_little() {
     println!("{} allocations, {} bytes", counted.count_total, counted.bytes_total);
     assert!(counted.count_total <= ALLOCATIONS, "{} allocations", counted.count_total);
     assert_eq!((world.meta.calls(), world.ttl.calls.load(Ordering::Relaxed)), asked);
+}
+
+#[tokio::test]
+async fn the_page_that_problems_link_to_explains_their_anchors() {
+    let mut world = world().await;
+    let request = Request::get("/docs/errors").body(Empty::<Bytes>::new()).unwrap();
+    let response = world.service.call(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let page = response.into_body().collect().await.unwrap().to_bytes();
+    let page = std::str::from_utf8(&page).unwrap();
+    for anchor in ["validation", "not_found", "conflict", "upstream_down", "open_access"] {
+        assert!(page.contains(&format!("<a id=\"{anchor}\"></a>")), "{anchor}");
+    }
 }
