@@ -4,7 +4,7 @@
 //! types `generic`, which can be hosted, and `npm`, which cannot be or is not asked to be; whatever
 //! must outlive the test comes with it:
 //!
-//! ```ignore
+//! ```text
 //! async fn make() -> (Arc<dyn AdminApi>, TempDir) { … }
 //! testkit::admin_api_contract!(make);
 //! ```

@@ -2,7 +2,7 @@
 //!
 //! A backend stamps a suite with a factory that makes it in an empty directory:
 //!
-//! ```ignore
+//! ```text
 //! async fn make(directory: PathBuf) -> FileStore { … }
 //! mod file_store {
 //!     testkit::blob_store_contract!(super::make);

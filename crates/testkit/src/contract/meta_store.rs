@@ -2,7 +2,7 @@
 //!
 //! A backend stamps the suite with a factory that makes it in an empty directory:
 //!
-//! ```ignore
+//! ```text
 //! async fn make(directory: &Path) -> SqliteStore { … }
 //! testkit::meta_store_contract!(make);
 //! ```
