@@ -34,8 +34,8 @@ e2e: ## run only the suite with the real clients
 	e2e/setup.sh
 	$(CARGO) test --locked --package e2e
 
-bench: ## run the benchmarks
-	$(CARGO) bench --locked --workspace --benches
+bench: build ## compare with nginx and measure memory and start, as ratios of one run
+	e2e/bench.sh $(server)
 
 fmt: ## format the code
 	$(CARGO) fmt --all
