@@ -57,7 +57,7 @@ class Origin:
     """An upstream that counts requests and notes when it sent the first byte of a body."""
 
     def __init__(self):
-        self.files, self.counts, self.first_byte = {}, {}, {}
+        self.files, self.counts, self.first_byte, self.delays = {}, {}, {}, {}
         origin = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,6 +69,7 @@ class Origin:
                 if body is None:
                     self.send_error(404)
                     return
+                time.sleep(origin.delays.get(self.path, 0))
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Content-Type", "application/json" if self.path.endswith("big") else "application/octet-stream")
@@ -247,6 +248,8 @@ def crowd(binary, directory, origin):
     server.wait()
     server.remote("generic", origin)
     body = origin.files["/large"] = pattern(LARGE)
+    # Long enough for all fifty to be waiting when upstream's first byte comes.
+    origin.delays["/large"] = 2
     expected, before, peak = hashlib.md5(body).digest(), server.rss(), [0]
     done = threading.Event()
 
@@ -310,12 +313,20 @@ def fill(data, repository):
     """Rows of 100 000 cached objects; only the one that is asked for has bytes."""
     database = sqlite3.connect(data / "metadata.sqlite3")
     now = int(time.time() * 1000)
+    # The schema's triggers want a newer SQLite than python may have; they keep counters and the
+    # collector's queue, which a start does not read.
+    triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     with database:
-        ids = [(hashlib.sha256(str(n).encode()).digest(), 1000) for n in range(CACHED_OBJECTS)]
-        database.executemany("INSERT INTO blob (sha256, size) VALUES (?, ?)", ids)
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        ids = [(hashlib.sha256(str(n).encode()).digest(), 1000, now) for n in range(CACHED_OBJECTS)]
+        database.executemany("INSERT INTO blob (sha256, size, created_at) VALUES (?, ?, ?)", ids)
         columns = "repository, path, variant, sha256, size, class, checksums, fetched_at, validated_at, generation"
-        rows = [(repository, f"dir{n % 100}/file{n}.bin", "", sha, 1000, "immutable", "[]", now, now, 1) for n, (sha, _) in enumerate(ids)]
+        rows = [(repository, f"dir{n % 100}/file{n}.bin", "", row[0], 1000, "immutable", "[]", now, now, 1)
+                for n, row in enumerate(ids)]
         database.executemany(f"INSERT INTO artifact ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+        for _, sql in triggers:
+            database.execute(sql)
     database.close()
 
 

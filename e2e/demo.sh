@@ -47,8 +47,9 @@ pypi_file() {
     "$curl" -fsS -H 'Accept: application/vnd.pypi.simple.v1+json' "$1/simple/$python_package/" |
         "$python" -c '
 import json, sys, urllib.parse
-wheels = [file["url"] for file in json.load(sys.stdin)["files"] if file["url"].endswith(".whl")]
-print(urllib.parse.urljoin(sys.argv[1], wheels[-1]))' "$1/simple/$python_package/"
+wheels = [file for file in json.load(sys.stdin)["files"] if file["url"].endswith(".whl")]
+newest = max(wheels, key=lambda file: file.get("upload-time", ""))
+print(urllib.parse.urljoin(sys.argv[1], newest["url"]))' "$1/simple/$python_package/"
 }
 npm_file() {
     "$curl" -fsS "$1/$npm_package" |

@@ -4,7 +4,6 @@
 //! everything at once costs duplicate work and nothing else.
 
 mod expiry;
-pub mod keys;
 mod leases;
 mod memory;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_core::{Definition, ErrorKind};
-use artifact_engine::{CacheResult, ReplyBody, Request, Settings};
+use artifact_engine::{CacheResult, ReplyBody, Settings};
 use cas_store::Quota;
 use futures_util::StreamExt;
-use http::{HeaderMap, Method, StatusCode};
+use http::StatusCode;
 use testkit::{Script, pattern};
 
 use crate::world::{World, on_remote, remote};
@@ -41,19 +41,9 @@ async fn fifty_clients_cost_one_fetch_and_stream_from_the_growing_file() {
     let mut streams = Vec::new();
     gate.release(4);
     for _ in 0..50 {
-        let headers = HeaderMap::new();
-        let request = Request {
-            kind: artifact_core::RepositoryKind::Remote,
-            repository: "r",
-            method: &Method::GET,
-            path: "big.bin",
-            query: None,
-            headers: &headers,
-            origin: "http://cache.example",
-            body: None,
+        let ReplyBody::Stream(mut stream) = world.open("big.bin").await.body else {
+            panic!("a stream")
         };
-        let reply = world.engine.serve(request).await.unwrap();
-        let ReplyBody::Stream(mut stream) = reply.body else { panic!("a stream") };
         // The first bytes arrive although most of the body is still at upstream.
         let first = stream.next().await.unwrap().unwrap();
         assert!(!first.is_empty());
@@ -181,18 +171,7 @@ async fn a_client_that_leaves_does_not_stop_a_download_that_pays() {
     world.upstream.on("/big.bin", script);
     gate.release_head();
     gate.release(4);
-    let headers = HeaderMap::new();
-    let request = Request {
-        kind: artifact_core::RepositoryKind::Remote,
-        repository: "r",
-        method: &Method::GET,
-        path: "big.bin",
-        query: None,
-        headers: &headers,
-        origin: "http://cache.example",
-        body: None,
-    };
-    drop(world.engine.serve(request).await.unwrap());
+    drop(world.open("big.bin").await);
     gate.release_all();
     let answer = world.get(&on_remote("big.bin")).await.unwrap();
     assert_eq!(answer.body.unwrap(), large());
@@ -206,18 +185,7 @@ async fn a_download_that_nobody_waits_for_and_does_not_pay_is_given_up() {
     world.upstream.on("/huge.bin", script);
     gate.release_head();
     gate.release(4);
-    let headers = HeaderMap::new();
-    let request = Request {
-        kind: artifact_core::RepositoryKind::Remote,
-        repository: "r",
-        method: &Method::GET,
-        path: "huge.bin",
-        query: None,
-        headers: &headers,
-        origin: "http://cache.example",
-        body: None,
-    };
-    drop(world.engine.serve(request).await.unwrap());
+    drop(world.open("huge.bin").await);
     gate.abandoned().await;
 }
 

@@ -9,7 +9,8 @@ use artifact_core::{
     Timestamp, Virtual,
 };
 use artifact_engine::{
-    CacheResult, Engine, EngineParts, Outcome, Providers, ReplyBody, Request, Settings, parse_mount,
+    CacheResult, Engine, EngineParts, Outcome, Providers, Reply, ReplyBody, Request, Settings,
+    parse_mount,
 };
 use bytes::Bytes;
 use cas_store::{FileSpool, MemoryStore, Quota};
@@ -168,6 +169,21 @@ impl World {
         body: &[u8],
     ) -> Result<Answer, Error> {
         self.send(&Method::PUT, path, headers, Some(Bytes::copy_from_slice(body))).await
+    }
+
+    /// The answer to a GET of a file of the remote `r`, its body not yet read.
+    pub(crate) async fn open(&self, path: &str) -> Reply {
+        let request = Request {
+            kind: RepositoryKind::Remote,
+            repository: "r",
+            method: &Method::GET,
+            path,
+            query: None,
+            headers: &HeaderMap::new(),
+            origin: "http://cache.example",
+            body: None,
+        };
+        self.engine.serve(request).await.unwrap()
     }
 
     pub(crate) async fn send(
