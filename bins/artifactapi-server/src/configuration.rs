@@ -90,7 +90,7 @@ impl Configuration {
                 .unwrap_or(LogFormat::Auto),
             log_level: problems
                 .optional("LOG_LEVEL", settings.log_level.as_deref(), log_level)
-                .unwrap_or_else(|| "info".to_owned()),
+                .unwrap_or_else(|| "info,refinery_core=warn".to_owned()),
         };
         problems.none_or(configuration)
     }

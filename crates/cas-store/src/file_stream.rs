@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::task::JoinHandle;
 
-use crate::positional;
+use crate::{block_pool, positional};
 
 /// Large enough to hide the hop to the blocking pool, small enough for thousands of readers.
 const BLOCK: u64 = 256 * 1024;
@@ -50,8 +50,11 @@ impl FileStream {
             return;
         };
         let (file, offset) = (Arc::clone(&self.file), self.position);
-        let reading =
-            tokio::task::spawn_blocking(move || positional::read_at(&file, offset, length));
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut block = block_pool::take();
+            positional::append_at(&mut block, &file, offset, length)?;
+            Ok(block)
+        });
         self.position = self.position.saturating_add(wanted);
         self.ahead = Some((reading, length));
     }
@@ -83,7 +86,7 @@ impl Stream for FileStream {
 
 fn judge(block: io::Result<Vec<u8>>, length: usize) -> Result<Bytes> {
     match block {
-        Ok(bytes) if bytes.len() == length => Ok(Bytes::from(bytes)),
+        Ok(block) if block.len() == length => Ok(block_pool::share(block)),
         Ok(_) => Err(Error::new(ErrorKind::Unavailable, "a stored file is shorter than it was")),
         Err(error) => {
             Err(Error::new(ErrorKind::Unavailable, "a stored file cannot be read")

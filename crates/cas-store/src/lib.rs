@@ -25,6 +25,7 @@
 //!
 //! [`Durability::Strict`]: artifact_core::ports::Durability::Strict
 
+mod block_pool;
 mod blocking;
 mod directory_lock;
 mod error;

@@ -205,6 +205,19 @@ async fn no_file_holds_a_secret_in_the_clear() {
 }
 
 #[tokio::test]
+async fn the_files_are_readable_by_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    create(&store, local("a")).await;
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+}
+
+#[tokio::test]
 async fn a_definition_written_by_a_newer_version_is_still_read() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -1,5 +1,7 @@
 //! How a file is opened: pragmas and migrations.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ pub(crate) struct Opening {
 impl Opening {
     /// The writing connection, with the schema brought up to date.
     pub(crate) fn writer(&self) -> Result<Connection, StoreError> {
+        self.make_private()?;
         let mut connection = self.connect()?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT_BYTES)?;
@@ -52,6 +55,12 @@ impl Opening {
         connection.pragma_update(None, "foreign_keys", true)?;
         self.migrations.run(&mut connection)?;
         Ok(connection)
+    }
+
+    /// Makes a file that is missing, for its owner alone. SQLite gives its companions the same mode.
+    fn make_private(&self) -> Result<(), StoreError> {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        Ok(())
     }
 
     /// A connection that cannot write.
