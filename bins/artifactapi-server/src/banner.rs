@@ -75,7 +75,7 @@ impl Banner<'_> {
         }
         format!(
             "curl{token} http://{host}/api/v2/remotes -d \
-             '{{\"name\":\"pypi\",\"package_type\":\"pypi\",\"base_url\":\"https://pypi.example.com\"}}'"
+             '{{\"name\":\"files\",\"package_type\":\"generic\",\"base_url\":\"https://example.com\"}}'"
         )
     }
 }
