@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import http.server
 import json
+import multiprocessing
 import os
 import pathlib
 import platform
@@ -229,14 +230,24 @@ def against_nginx(binary, directory, origin):
     nginx.stop()
 
 
+def join_crowd(barrier):
+    """What each client process of the crowd begins with."""
+    global everybody_has_begun
+    everybody_has_begun = barrier
+
+
 def download(port, path, expected):
-    """When the first byte came, how many there were and whether they are right."""
+    """When the first byte came, how many there were and whether they are right. Reads on only when
+    everybody has a first byte: fifty clients that compute digests on these cores would measure each
+    other and not the server."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", path)
     response = connection.getresponse()
     digest, first, length = hashlib.md5(), None, 0
     while chunk := response.read1(256 * KIB):
-        first = first or time.monotonic()
+        if first is None:
+            first = time.monotonic()
+            everybody_has_begun.wait(60)
         length += len(chunk)
         digest.update(chunk)
     return first, length, digest.digest() == expected
@@ -261,7 +272,8 @@ def crowd(binary, directory, origin):
     watcher = threading.Thread(target=watch)
     watcher.start()
     # The clients' own work must not delay their first byte: each is a process of its own.
-    with concurrent.futures.ProcessPoolExecutor(50) as pool:
+    barrier = multiprocessing.Barrier(50)
+    with concurrent.futures.ProcessPoolExecutor(50, initializer=join_crowd, initargs=(barrier,)) as pool:
         downloads = [pool.submit(download, server.port, "/api/v1/remote/generic/large", expected) for _ in range(50)]
         answers = [answer.result() for answer in downloads]
     done.set()
