@@ -24,7 +24,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-tools="$("$here/setup.sh")"
+tools="$("$here/setup.sh" clients)"
 tool() { sed -n "s/^$1=//p" <<<"$tools"; }
 python="$(tool python)"
 npm="$(tool npm)"

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -24,6 +25,14 @@ pub struct Exchange {
     pub body: Bytes,
     /// Whether the body ended as HTTP says that it must.
     pub is_complete: bool,
+}
+
+/// An answer that is read bit by bit.
+#[derive(Debug)]
+pub struct Download {
+    /// The status.
+    pub status: StatusCode,
+    incoming: Incoming,
 }
 
 impl HttpClient {
@@ -71,6 +80,13 @@ impl HttpClient {
         self.send(Method::PUT, url, &all, body.to_string()).await
     }
 
+    /// `GET` of something that is read bit by bit. Returns with the head.
+    pub async fn open(&self, url: &str) -> Result<Download> {
+        let request = Request::get(url).body(Full::default())?;
+        let answer = self.0.request(request).await.with_context(|| format!("GET {url}"))?;
+        Ok(Download { status: answer.status(), incoming: answer.into_body() })
+    }
+
     /// Any request. An answer whose body breaks off is an answer, not an error.
     pub async fn send(
         &self,
@@ -102,6 +118,27 @@ impl HttpClient {
             body: received.freeze(),
             is_complete,
         })
+    }
+}
+
+impl Download {
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        while let Some(frame) = self.incoming.frame().await.transpose()? {
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Everything that is left.
+    pub async fn rest(mut self) -> Result<Bytes> {
+        let mut received = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            received.extend_from_slice(&bytes);
+        }
+        Ok(received.freeze())
     }
 }
 

@@ -3,16 +3,25 @@
 //!
 //! Exists so that a test reads like the story of a user. Invariant: no client and no part of
 //! the server is imitated here; only upstreams are ours, because they must be counted, broken
-//! and stopped. What a test needs and the machine lacks is a failure, never a skip.
+//! and stopped. What a test needs and the machine lacks is a failure, never a skip; for servers
+//! and docker's engine, which not everybody can start, where `REQUIRE_BACKENDS` is set.
 
 pub mod clients;
+mod cluster;
 pub mod fixtures;
 mod http_client;
+mod image;
 mod management;
 mod server;
+mod start;
 mod tools;
+mod waiting;
 
-pub use http_client::{Exchange, HttpClient};
+pub use cluster::{Cluster, Lasting, secret_key};
+pub use http_client::{Download, Exchange, HttpClient};
+pub use image::{Container, Image};
 pub use management::{local, remote, virtual_of};
 pub use server::{DataDirectory, Server};
+pub use start::{Environment, Refusal, Start};
 pub use tools::Tools;
+pub use waiting::{eventually, within};

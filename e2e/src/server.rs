@@ -5,19 +5,16 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::OnceCell;
 use tokio::time::{interval, timeout};
 
-use crate::{Exchange, HttpClient};
+use crate::{Environment, Exchange, HttpClient, Start};
 
-const BANNER: &str = "listening on ";
-const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -57,28 +54,17 @@ impl Server {
 
     /// Starts on `data` and returns when it is ready to serve.
     pub async fn start_on(data: DataDirectory) -> Result<Self> {
-        let binary = BINARY.get_or_try_init(binary).await?;
-        let mut process = Command::new(binary)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("DATA_DIR", data.path())
-            .env_remove("PUBLIC_URL")
-            .env_remove("ADMIN_TOKEN")
-            .current_dir(data.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("start {}", binary.display()))?;
-        let (lines, mut heard) = mpsc::unbounded_channel();
-        follow(process.stdout.take().context("no stdout")?, lines.clone());
-        follow(process.stderr.take().context("no stderr")?, lines);
-        let origin = timeout(START_LIMIT, announced_origin(&mut heard))
-            .await
-            .context("the server announced no address in time")??;
-        let server = Self { process, origin, data, http: HttpClient::new() };
-        timeout(START_LIMIT, server.become_ready()).await.context("not ready in time")??;
-        Ok(server)
+        Self::start_with(data, &Environment::new()).await
+    }
+
+    /// Starts on `data` with the variables of `environment` and returns when it is ready.
+    pub async fn start_with(data: DataDirectory, environment: &Environment) -> Result<Self> {
+        Start::begin(data, environment).await?.ready().await
+    }
+
+    /// A process that has announced `origin`.
+    pub(crate) fn announced(process: Child, origin: String, data: DataDirectory) -> Self {
+        Self { process, origin, data, http: HttpClient::new() }
     }
 
     /// The URL of `path`, which starts with a slash.
@@ -147,7 +133,7 @@ impl Server {
         Ok(self.data.clone())
     }
 
-    async fn become_ready(&self) -> Result<()> {
+    pub(crate) async fn become_ready(&self) -> Result<()> {
         let mut poll = interval(POLL);
         loop {
             poll.tick().await;
@@ -158,39 +144,12 @@ impl Server {
     }
 }
 
-async fn announced_origin(lines: &mut mpsc::UnboundedReceiver<String>) -> Result<String> {
-    while let Some(line) = lines.recv().await {
-        if let Some(origin) = origin_in(&line) {
-            return Ok(origin);
-        }
-    }
-    bail!("the server ended before it announced an address");
+/// The binary under test, found once.
+pub(crate) async fn server_binary() -> Result<&'static Path> {
+    Ok(BINARY.get_or_try_init(binary).await?)
 }
 
-/// The address in a start banner, which may be a plain line or a JSON field.
-fn origin_in(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once(BANNER)?;
-    let address = rest.strip_prefix("http://")?;
-    let length = address.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':'));
-    let address = address.get(..length.unwrap_or(address.len()))?;
-    Some(format!("http://{address}"))
-}
-
-/// Repeats every line into the captured output of the test, and to the starter while it listens.
-fn follow(stream: impl AsyncRead + Send + Unpin + 'static, heard: mpsc::UnboundedSender<String>) {
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            #[expect(clippy::print_stdout, reason = "captured, and shown when the test fails")]
-            {
-                println!("server: {line}");
-            }
-            let _ = heard.send(line);
-        }
-    });
-}
-
-/// The binary under test: the one named by the environment, or one built now.
+/// The one named by the environment, or one built now.
 async fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("ARTIFACTAPI_SERVER") {
         let path = PathBuf::from(path);
@@ -210,25 +169,4 @@ async fn binary() -> Result<PathBuf> {
         message.get("executable")?.as_str().map(PathBuf::from)
     });
     executable.context("cargo named no executable")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::origin_in;
-
-    #[test]
-    fn the_address_is_found_in_plain_and_json_banners() {
-        let cases = [
-            ("listening on http://127.0.0.1:4711", Some("http://127.0.0.1:4711")),
-            (
-                r#"{"msg":"listening on http://127.0.0.1:4711","x":1}"#,
-                Some("http://127.0.0.1:4711"),
-            ),
-            ("listening on http://127.0.0.1:4711/ui/", Some("http://127.0.0.1:4711")),
-            ("something else", None),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(origin_in(line).as_deref(), expected, "{line}");
-        }
-    }
 }

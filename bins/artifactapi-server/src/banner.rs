@@ -29,9 +29,7 @@ impl fmt::Display for Banner<'_> {
                 "  public URL   not set: links repeat the host that each client used (set PUBLIC_URL)"
             )?,
         }
-        writeln!(f, "  metadata     embedded, SQLite in {data}")?;
-        writeln!(f, "  files        embedded, {data}/blobs")?;
-        writeln!(f, "  hints        embedded, in this process")?;
+        self.write_stores(f, &data.to_string())?;
         writeln!(f, "  repositories {}", self.repositories())?;
         if self.configuration.admin_token.is_some() {
             writeln!(f, "  access       reads are anonymous, everything else needs ADMIN_TOKEN")?;
@@ -46,6 +44,37 @@ impl fmt::Display for Banner<'_> {
 }
 
 impl Banner<'_> {
+    /// Which store serves what. Neither a user nor a password is shown.
+    fn write_stores(&self, f: &mut fmt::Formatter<'_>, data: &str) -> fmt::Result {
+        let services = &self.configuration.services;
+        match &services.postgres {
+            Some(postgres) => {
+                let (host, port, name) = (&postgres.host, postgres.port, &postgres.database);
+                writeln!(f, "  metadata     PostgreSQL, database {name} at {host}:{port}")?;
+            }
+            None => writeln!(f, "  metadata     embedded, SQLite in {data}")?,
+        }
+        match &services.s3 {
+            Some(s3) => {
+                let (endpoint, bucket) = (&s3.endpoint, &s3.bucket);
+                writeln!(
+                    f,
+                    "  files        S3, bucket {bucket} at {endpoint}, before it the disk in {data}/tier"
+                )?;
+            }
+            None => writeln!(f, "  files        embedded, {data}/blobs")?,
+        }
+        if services.redis.is_some() {
+            writeln!(f, "  hints        Redis")?;
+        } else {
+            writeln!(f, "  hints        embedded, in this process")?;
+        }
+        match &self.engine.settings().peer_address {
+            Some(address) => writeln!(f, "  replicas     reach this one at {address}"),
+            None => Ok(()),
+        }
+    }
+
     fn repositories(&self) -> String {
         let snapshot = self.engine.configuration().snapshot();
         let types: BTreeSet<_> =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::configuration::{Configuration, parse_duration};
@@ -64,6 +65,83 @@ pub(crate) struct Settings {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,upstream=debug` [default: info]
     #[arg(long, env = "LOG_LEVEL", global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+    #[command(flatten)]
+    pub(crate) services: ServiceSettings,
+    #[command(flatten)]
+    pub(crate) upkeep: UpkeepSettings,
+}
+
+/// Services instead of the embedded stores. Passwords come from the environment alone: `DBPASS`,
+/// `REDIS_URL`, `MINIO_SECRET_KEY`, each also with `_FILE`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Services")]
+pub(crate) struct ServiceSettings {
+    /// Host of `PostgreSQL`, which keeps the metadata then
+    #[arg(long, env = "DBHOST", global = true, value_name = "HOST")]
+    pub(crate) db_host: Option<String>,
+    /// Its port [default: 5432]
+    #[arg(long, env = "DBPORT", global = true, value_name = "PORT")]
+    pub(crate) db_port: Option<String>,
+    /// The role that owns the database [default: artifacts]
+    #[arg(long, env = "DBUSER", global = true, value_name = "NAME")]
+    pub(crate) db_user: Option<String>,
+    /// The database, which must exist [default: artifacts]
+    #[arg(long, env = "DBNAME", global = true, value_name = "NAME")]
+    pub(crate) db_name: Option<String>,
+    /// `disable`, `prefer`, `require` or `verify-full` [default: prefer]
+    #[arg(long, env = "DBSSLMODE", global = true, value_name = "MODE")]
+    pub(crate) db_ssl_mode: Option<String>,
+    /// `host:port` or URL of an S3-compatible store, which keeps the files then
+    #[arg(long, env = "MINIO_ENDPOINT", global = true, value_name = "ADDRESS")]
+    pub(crate) minio_endpoint: Option<String>,
+    /// Its access key
+    #[arg(long, env = "MINIO_ACCESS_KEY", global = true, value_name = "KEY")]
+    pub(crate) minio_access_key: Option<String>,
+    /// The bucket, which must exist [default: artifacts]
+    #[arg(long, env = "MINIO_BUCKET", global = true, value_name = "NAME")]
+    pub(crate) minio_bucket: Option<String>,
+    /// Whether the store is spoken to over TLS [default: false]
+    #[arg(long, env = "MINIO_SECURE", global = true, value_name = "BOOLEAN")]
+    pub(crate) minio_secure: Option<String>,
+    /// The region that requests are signed for [default: us-east-1]
+    #[arg(long, env = "MINIO_REGION", global = true, value_name = "NAME")]
+    pub(crate) minio_region: Option<String>,
+    /// How requests name the bucket: `path` or `virtual-host` [default: path]
+    #[arg(long, env = "MINIO_ADDRESSING", global = true, value_name = "STYLE")]
+    pub(crate) minio_addressing: Option<String>,
+    /// Wait for services that cannot be used yet instead of giving up
+    #[arg(long, env = "WAIT_FOR_SERVICES", global = true, value_parser = FalseyValueParser::new())]
+    pub(crate) wait_for_services: bool,
+}
+
+/// How much is kept, for how long, and how replicas reach each other.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Upkeep")]
+pub(crate) struct UpkeepSettings {
+    /// Local disk that may be used before S3 [default: 20GiB]
+    #[arg(long, env = "DISK_TIER_QUOTA", global = true, value_name = "SIZE")]
+    pub(crate) disk_tier_quota: Option<String>,
+    /// Bytes that cached files may occupy before the least used ones are evicted [default: no limit]
+    #[arg(long, env = "STORAGE_QUOTA", global = true, value_name = "SIZE")]
+    pub(crate) storage_quota: Option<String>,
+    /// How often garbage is collected; 0 only on request [default: 5m]
+    #[arg(long, env = "GC_INTERVAL", global = true, value_name = "TIME")]
+    pub(crate) gc_interval: Option<String>,
+    /// How long an unused file is left alone before it is condemned [default: 24h]
+    #[arg(long, env = "GC_REVIEW_DELAY", global = true, value_name = "TIME")]
+    pub(crate) gc_review_delay: Option<String>,
+    /// How long a condemned file is kept before it is deleted [default: 24h]
+    #[arg(long, env = "GC_DELETE_DELAY", global = true, value_name = "TIME")]
+    pub(crate) gc_delete_delay: Option<String>,
+    /// The share of all files, in percent, that one run may delete without being confirmed [default: 20]
+    #[arg(long, env = "GC_SHARE_LIMIT", global = true, value_name = "PERCENT")]
+    pub(crate) gc_share_limit: Option<String>,
+    /// Keep an access log in the database for so many days [default: none is kept]
+    #[arg(long, env = "ACCESS_LOG_DAYS", global = true, value_name = "DAYS")]
+    pub(crate) access_log_days: Option<String>,
+    /// URL under which other replicas reach this one, or `off` [default: this machine's address towards Redis]
+    #[arg(long, env = "PEER_URL", global = true, value_name = "URL")]
+    pub(crate) peer_url: Option<String>,
 }
 
 #[derive(Args, Debug)]

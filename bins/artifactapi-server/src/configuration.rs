@@ -2,7 +2,9 @@
 
 mod listen;
 mod problems;
+mod services;
 mod show;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use url::Url;
 
 pub(crate) use self::listen::ListenAddress;
 pub(crate) use self::problems::Problems;
+pub(crate) use self::services::Services;
+pub(crate) use self::upkeep::{PeerAddress, Upkeep};
 use crate::command_line::Settings;
 
 /// Everything that may be set. `Debug` shows no secret.
@@ -29,6 +33,8 @@ pub(crate) struct Configuration {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) services: Services,
+    pub(crate) upkeep: Upkeep,
 }
 
 /// How log lines look.
@@ -42,11 +48,6 @@ pub(crate) enum LogFormat {
     Auto,
 }
 
-/// Services of the original system that this build cannot use. Silence would mean that
-/// somebody's data lands in another place than they think.
-const ABSENT: [(&str, &str); 3] =
-    [("DBHOST", "PostgreSQL"), ("REDIS_URL", "Redis"), ("MINIO_ENDPOINT", "S3")];
-
 impl Configuration {
     /// Judges `settings` and what `environment` holds besides. An empty value counts as unset,
     /// because compose files write unset variables like that.
@@ -55,14 +56,8 @@ impl Configuration {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
-        for (name, service) in ABSENT {
-            if environment(name).is_some_and(|value| !value.is_empty()) {
-                let text = format!(
-                    "is set, but this build has only the embedded stores and cannot use {service}"
-                );
-                problems.add(name, text, "unset it to serve from DATA_DIR");
-            }
-        }
+        let services = Services::load(&settings.services, &mut problems, &environment);
+        let upkeep = Upkeep::load(&settings.upkeep, &mut problems);
         let mut secret = |name: &str| problems.secret(name, &environment);
         let (admin_token, secret_key) = (secret("ADMIN_TOKEN"), secret("SECRET_KEY"));
         let configuration = Self {
@@ -91,6 +86,8 @@ impl Configuration {
             log_level: problems
                 .optional("LOG_LEVEL", settings.log_level.as_deref(), log_level)
                 .unwrap_or_else(|| "info,refinery_core=warn".to_owned()),
+            services,
+            upkeep,
         };
         problems.none_or(configuration)
     }
@@ -171,6 +168,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::command_line::{ServiceSettings, UpkeepSettings};
 
     fn load(settings: &Settings, environment: &[(&str, &str)]) -> Result<Configuration, Problems> {
         let environment: HashMap<_, _> = environment.iter().copied().collect();
@@ -204,13 +202,39 @@ mod tests {
             log_level: Some("=loud=".into()),
             ..Settings::default()
         };
-        let environment =
-            [("DBHOST", "db"), ("REDIS_URL", "r"), ("MINIO_ENDPOINT", "m"), ("SECRET_KEY", "hush")];
+        let services = ServiceSettings {
+            db_host: Some("db".into()),
+            db_port: Some("x".into()),
+            db_ssl_mode: Some("maybe".into()),
+            minio_endpoint: Some("m".into()),
+            minio_secure: Some("perhaps".into()),
+            minio_addressing: Some("street".into()),
+            ..ServiceSettings::default()
+        };
+        let upkeep = UpkeepSettings {
+            disk_tier_quota: Some("much".into()),
+            storage_quota: Some("1.5GiB".into()),
+            gc_interval: Some("often".into()),
+            gc_share_limit: Some("101".into()),
+            access_log_days: Some("0".into()),
+            peer_url: Some("here".into()),
+            ..UpkeepSettings::default()
+        };
+        let settings = Settings { services, upkeep, ..settings };
+        let environment = [("SECRET_KEY", "hush")];
         let text = load(&settings, &environment).unwrap_err().to_string();
         let names = [
-            "DBHOST",
-            "REDIS_URL",
-            "MINIO_ENDPOINT",
+            "DBPORT",
+            "DBSSLMODE",
+            "MINIO_ACCESS_KEY",
+            "MINIO_SECURE",
+            "MINIO_ADDRESSING",
+            "DISK_TIER_QUOTA",
+            "STORAGE_QUOTA",
+            "GC_INTERVAL",
+            "GC_SHARE_LIMIT",
+            "ACCESS_LOG_DAYS",
+            "PEER_URL",
             "SECRET_KEY",
             "LISTEN_ADDR",
             "PUBLIC_URL",

@@ -8,6 +8,7 @@ mod logging;
 mod probe;
 mod providers;
 mod serve;
+mod services;
 mod signals;
 mod wiring;
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use artifact_core::{Clock, SystemClock};
-use artifact_engine::Engine;
 use artifact_engine::admin::{Access, Admin, ServerInfo};
 use artifact_http::{Authentication, Ended, HttpService, Limits, Server, Shutdown};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -16,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::banner::Banner;
 use crate::configuration::Configuration;
 use crate::signals::Signals;
+use crate::wiring::Wired;
 use crate::{logging, say, wiring};
 
 /// The version that the server names everywhere.
@@ -40,15 +40,21 @@ async fn run(configuration: Configuration) -> anyhow::Result<()> {
     let signals = Signals::listen().context("signals cannot be received")?;
     // Before the engine and the service, whose metric handles are made once.
     let recorder = install_recorder()?;
-    let engine = wiring::start_engine(&configuration).await?;
+    // Before the engine, so that clients wait in line while a database is brought up to date.
     let server = bind(&configuration).await?;
     let address = server.local_address()?;
-    let service = http_service(&configuration, &engine, recorder.clone());
+    let wired = wiring::start_engine(&configuration, address).await?;
+    let service = http_service(&configuration, &wired, recorder.clone());
+    let Wired { engine, clients, .. } = wired;
     say(&Banner { configuration: &configuration, engine: &engine, address }.to_string());
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let shutdown = Shutdown::default();
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_up(recorder)));
+    if let Some(s3) = clients.s3.clone() {
+        tasks.spawn(stop.clone().run_until_cancelled_owned(wiring::abort_stale_uploads(s3)));
+    }
+    tasks.spawn(stop.clone().run_until_cancelled_owned(clients.keep_preparing()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(signals.conduct(shutdown.clone())));
     let ended = server.serve(service, shutdown).await;
     stop.cancel();
@@ -83,12 +89,17 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Server> {
 
 fn http_service(
     configuration: &Configuration,
-    engine: &Arc<Engine>,
+    wired: &Wired,
     recorder: PrometheusHandle,
 ) -> HttpService {
+    let engine = &wired.engine;
     let (access, authentication) = match &configuration.admin_token {
         Some(token) => (Access::Token, Authentication::with_token(token)),
         None => (Access::Open, Authentication::open()),
+    };
+    let authentication = match &wired.replica_secret {
+        Some(secret) => authentication.with_replica_secret(secret),
+        None => authentication,
     };
     let started_at = SystemClock.now();
     let server = ServerInfo { version: VERSION.to_owned(), started_at, access };

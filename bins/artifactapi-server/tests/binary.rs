@@ -183,6 +183,33 @@ fn the_management_interface_keeps_the_conventions_of_http() {
     running.stop();
 }
 
+/// Everything in the files of the statistics.
+fn statistics(data: &Path) -> String {
+    let files = std::fs::read_dir(data).unwrap().map(|file| file.unwrap());
+    files
+        .filter(|file| file.file_name().to_string_lossy().starts_with("statistics.sqlite3"))
+        .map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned())
+        .collect()
+}
+
+#[test]
+fn the_access_log_is_kept_when_it_is_asked_for_and_complete_after_the_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    for (days, is_kept) in [("", false), ("1", true)] {
+        let mut command = server(directory.path());
+        command.env("ACCESS_LOG_DAYS", days);
+        let running = Running::start(command);
+        let asked =
+            "GET /api/v1/remote/audited/file?token=hunter2 HTTP/1.1\r\nX-Request-Id: audit-1";
+        assert_eq!(status(&running.request(asked, "")), "404");
+        running.stop();
+        let kept = statistics(directory.path());
+        assert_eq!(kept.contains("audit-1"), is_kept, "ACCESS_LOG_DAYS={days}");
+        assert_eq!(kept.contains("/api/v1/remote/audited/file"), is_kept);
+        assert!(!kept.contains("hunter2"), "the query may be a secret");
+    }
+}
+
 #[test]
 fn a_token_guards_the_management() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,16 +242,17 @@ fn the_configuration_check_reports_everything_and_starts_nothing() {
         .args(["config", "check"])
         .env("LISTEN_ADDR", "nowhere")
         .env("DBHOST", "db")
+        .env("DBPORT", "none")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);
-    assert!(message.contains("LISTEN_ADDR: ") && message.contains("DBHOST: "), "{message}");
+    assert!(message.contains("LISTEN_ADDR: ") && message.contains("DBPORT: "), "{message}");
     assert!(!data.exists());
 
-    let refused = server(&data).env("REDIS_URL", "redis://x").output().unwrap();
+    let refused = server(&data).env("REDIS_URL", "http://x").output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("cannot use Redis"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("REDIS_URL"), "{}", stderr(&refused));
     assert!(server(&data).args(["config", "check"]).output().unwrap().status.success());
 }
 

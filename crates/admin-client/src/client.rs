@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use admin_types::{
-    AdminApi, Condition, EvictQuery, Evicted, Health, Kind, ListQuery, ObjectPage, ObjectQuery,
-    Page, Problem, Repository, Selection, SnippetApi, SnippetQuery, Snippets, Stats, StatsQuery,
-    Versioned, Write, WriteMode, WriteQuery, Written, encode_component,
+    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, EvictQuery, Evicted,
+    Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository, Selection,
+    SnippetApi, SnippetQuery, Snippets, Stats, StatsQuery, Versioned, Write, WriteMode, WriteQuery,
+    Written, encode_component,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -126,6 +127,18 @@ impl AdminApi for AdminClient {
 
     async fn health(&self) -> Result<Health, Problem> {
         self.read("/api/v2/health", "").await
+    }
+}
+
+#[async_trait]
+impl CollectorApi for AdminClient {
+    async fn collector(&self) -> Result<Collector, Problem> {
+        self.read("/api/v2/gc", "").await
+    }
+
+    async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem> {
+        let query = query.to_query();
+        self.transport.send(Call::new(Method::POST, "/api/v2/gc/run", &query)).await?.value()
     }
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    Condition, Evicted, Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem,
-    Repository, Selection, Snippets, Stats, StatsQuery, Versioned, Write, Written,
+    CollectQuery, Collector, CollectorRun, Condition, Evicted, Health, Kind, ListQuery, ObjectPage,
+    ObjectQuery, Page, Problem, Repository, Selection, Snippets, Stats, StatsQuery, Versioned,
+    Write, Written,
 };
 
 /// The management of a server. Every failure is a [`Problem`] that says what to do.
@@ -72,7 +73,18 @@ pub trait SnippetApi: Debug + Send + Sync {
     ) -> Result<Snippets, Problem>;
 }
 
-/// Everything that can be asked of a server, as one object.
-pub trait Management: AdminApi + SnippetApi {}
+/// The garbage collector.
+#[async_trait]
+pub trait CollectorApi: Debug + Send + Sync {
+    /// What it did and what there is to do.
+    async fn collector(&self) -> Result<Collector, Problem>;
 
-impl<T: AdminApi + SnippetApi> Management for T {}
+    /// Collects now and answers when that is done; 409 while a run of the same process is under
+    /// way. A rehearsal only counts what is due.
+    async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem>;
+}
+
+/// Everything that can be asked of a server, as one object.
+pub trait Management: AdminApi + SnippetApi + CollectorApi {}
+
+impl<T: AdminApi + SnippetApi + CollectorApi> Management for T {}

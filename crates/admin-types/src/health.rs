@@ -37,7 +37,7 @@ pub enum HealthStatus {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Check {
-    /// What: `storage`, `metadata`, `spool`, `access` or `remote/{name}`.
+    /// What: `storage`, `metadata`, `spool`, `hints`, `access` or `remote/{name}`.
     pub name: String,
     /// The result.
     pub status: CheckStatus,

@@ -7,6 +7,7 @@
 //! [`Write`]'s document only and has no place in any type that is returned.
 
 mod api;
+mod collector;
 mod cursor;
 mod health;
 mod kind;
@@ -19,15 +20,16 @@ mod stats;
 mod suggestion;
 mod write;
 
-pub use api::{AdminApi, Management, SnippetApi};
+pub use api::{AdminApi, CollectorApi, Management, SnippetApi};
+pub use collector::{BlobCount, Collector, CollectorRun, CollectorState, RunOutcome};
 pub use cursor::{decode_cursor, encode_cursor};
 pub use health::{Check, CheckStatus, Health, HealthStatus};
 pub use kind::Kind;
 pub use object::{Evicted, Object, ObjectPage, ObjectPrefix, ObjectState};
 pub use problem::{FieldError, Problem};
 pub use query::{
-    EvictQuery, ListQuery, ObjectQuery, Selection, SnippetQuery, Sort, SortKey, StatsQuery,
-    WriteQuery, encode_component, refuse_parameters,
+    CollectQuery, EvictQuery, ListQuery, ObjectQuery, Selection, SnippetQuery, Sort, SortKey,
+    StatsQuery, WriteQuery, encode_component, refuse_parameters,
 };
 pub use repository::{
     LocalRepository, MemberStatus, Page, RemoteRepository, Repository, State, Status, Versioned,

@@ -238,6 +238,31 @@ impl WriteQuery {
     }
 }
 
+/// The query string of a request to collect garbage.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct CollectQuery {
+    /// Only count what is due.
+    pub dry_run: bool,
+    /// Somebody has looked: pass the guards that ask for a look.
+    pub confirm: bool,
+}
+
+impl CollectQuery {
+    /// Reads a query string; 400 for anything unknown.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut parameters = Parameters::read(query, &["dry_run", "confirm"])?;
+        Ok(Self { dry_run: parameters.switch("dry_run")?, confirm: parameters.switch("confirm")? })
+    }
+
+    /// The query string that [`CollectQuery::parse`] reads back.
+    pub fn to_query(self) -> String {
+        Builder::default()
+            .add("dry_run", self.dry_run.then_some(true))
+            .add("confirm", self.confirm.then_some(true))
+            .finish()
+    }
+}
+
 /// The query string of a request for snippets.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SnippetQuery {
@@ -495,6 +520,8 @@ mod tests {
         }
         let stats = StatsQuery { window_seconds: 61, repository: Some("r".into()) };
         assert_eq!(StatsQuery::parse(&stats.to_query()), Ok(stats));
+        let collect = CollectQuery { dry_run: true, confirm: true };
+        assert_eq!(CollectQuery::parse(&collect.to_query()), Ok(collect));
         let snippets = SnippetQuery { client: Some("pip".into()) };
         assert_eq!(SnippetQuery::parse(&snippets.to_query()), Ok(snippets));
     }

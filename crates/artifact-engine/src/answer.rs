@@ -92,7 +92,7 @@ impl Asking<'_> {
         result: CacheResult,
     ) -> Reply {
         self.counters.answered(result);
-        let outcome = Outcome { repository: self.repository, result };
+        let outcome = Outcome { repository: self.repository, result, blob: None };
         Reply { status, headers, body, outcome }
     }
 }
@@ -145,7 +145,9 @@ pub(crate) async fn from_row(
     let length = range.map_or(hot.row.size, ByteRange::length);
     let from_cache = !matches!(note, CacheNote::Miss { .. } | CacheNote::Replaced { .. });
     asking.counters.served(length, from_cache);
-    Ok(Some(asking.reply(status, headers, payload, note.result())))
+    let mut reply = asking.reply(status, headers, payload, note.result());
+    reply.outcome.blob = Some(hot.row.blob);
+    Ok(Some(reply))
 }
 
 /// Opens the bytes of a row. A blob that is missing or has another size than the row says is

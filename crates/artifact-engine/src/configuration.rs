@@ -1,12 +1,10 @@
 //! The current configuration: read without a lock, replaced as a whole.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use artifact_core::Result;
 use artifact_core::ports::MetaStore;
-use tokio_util::sync::CancellationToken;
 
 use crate::providers::Providers;
 use crate::snapshot::Snapshot;
@@ -60,25 +58,5 @@ impl Configuration {
         }
         self.current.store(Arc::new(snapshot));
         Ok(())
-    }
-
-    /// Polls the generation until `stop` and reloads when it moved. What cannot be read
-    /// leaves the last known configuration in force.
-    pub(crate) async fn watch(self: Arc<Self>, every: Duration, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(every) => {}
-            }
-            match self.meta.configuration_generation().await {
-                Ok(generation) if generation == self.snapshot().generation() => {}
-                Ok(_) => {
-                    if let Err(error) = self.reload().await {
-                        tracing::warn!(%error, "configuration could not be reloaded");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "configuration generation could not be read"),
-            }
-        }
     }
 }

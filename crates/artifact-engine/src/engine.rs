@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use artifact_core::ports::{BlobStore, MetaStore, Selector, Spool, TtlCache, Upstream};
+use artifact_core::ports::{BlobStore, MetaStore, Peers, Selector, Spool, TtlCache, Upstream};
 use artifact_core::{
     Clock, Definition, Error, ErrorBody, ErrorKind, Problem, RepoPath, RepositoryId,
     RepositoryKind, RequestBody, Result, Route,
@@ -12,20 +13,25 @@ use http::Method;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access_log::{self, AccessLogQueue};
 use crate::answer;
 use crate::call::{Call, RequestParts, admit};
+use crate::collector::Collector;
 use crate::configuration::Configuration;
-use crate::flight::Board;
+use crate::flight::{Board, SharedFlight};
 use crate::providers::Providers;
 use crate::remote::{self, Wanted};
 use crate::renditions::Renditions;
 use crate::request::{Reply, Request};
 use crate::rows::Rows;
-use crate::settings::Settings;
+use crate::settings::{Coordination, Settings};
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
 use crate::statistics::{Accesses, Statistics, flush_accesses};
-use crate::{documents, forward, local, virtual_repository};
+use crate::{coherence, documents, eviction, forward, local, virtual_repository};
+
+/// How long the access log may take to bring its last records to safety, whatever the grace.
+const LAST_RECORDS: Duration = Duration::from_secs(10);
 
 /// Everything the engine needs from outside.
 #[derive(Clone, Debug)]
@@ -40,6 +46,8 @@ pub struct EngineParts {
     pub ttl: Arc<dyn TtlCache>,
     /// The way out.
     pub upstream: Arc<dyn Upstream>,
+    /// The other replicas, if they can be reached.
+    pub peers: Option<Arc<dyn Peers>>,
     /// Package types.
     pub providers: Providers,
     /// Time.
@@ -50,6 +58,7 @@ pub struct EngineParts {
 pub struct Engine {
     shared: Arc<Shared>,
     statistics: Arc<Statistics>,
+    access_log: Option<AccessLogQueue>,
 }
 
 impl fmt::Debug for Engine {
@@ -71,16 +80,21 @@ impl Engine {
         let (accesses, queue) = Accesses::new();
         let shared = Arc::new(Shared {
             rows: Rows::new(Arc::clone(&parts.meta), settings.row_cache_bytes),
-            board: Board::default(),
+            board: Board::new(&settings.replica),
             renditions: Renditions::new(settings.rendition_cache_bytes),
             configuration: Arc::new(configuration),
             accesses,
+            collector: Arc::new(Collector::new(&parts, &settings)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             parts,
             settings,
         });
-        let engine = Arc::new(Self { shared, statistics });
+        let access_log = match &shared.settings.access_log {
+            Some(settings) => Some(access_log::start(&shared, settings).await?),
+            None => None,
+        };
+        let engine = Arc::new(Self { shared, statistics, access_log });
         engine.start_tasks(queue);
         Ok(engine)
     }
@@ -89,10 +103,14 @@ impl Engine {
         let shared = &self.shared;
         let (meta, clock) = (Arc::clone(&shared.parts.meta), Arc::clone(&shared.parts.clock));
         let every = shared.settings.flush_interval;
-        let configuration = Arc::clone(&shared.configuration);
-        shared
-            .tasks
-            .spawn(configuration.watch(shared.settings.configuration_poll, shared.stop.clone()));
+        shared.tasks.spawn(coherence::follow_changes(Arc::clone(shared)));
+        shared.tasks.spawn(eviction::keep_quota(Arc::clone(shared)));
+        shared.tasks.spawn(Arc::clone(&shared.collector).run_on_schedule(shared.stop.clone()));
+        if shared.settings.coordination == Coordination::Shared {
+            shared.tasks.spawn(coherence::forget_old_changes(Arc::clone(shared)));
+            shared.tasks.spawn(coherence::tell_warnings(Arc::clone(shared)));
+            shared.tasks.spawn(coherence::heed_warnings(Arc::clone(shared)));
+        }
         shared.tasks.spawn(flush_accesses(
             queue,
             Arc::clone(&meta),
@@ -216,6 +234,22 @@ impl Engine {
         &self.shared.configuration
     }
 
+    /// The garbage collector.
+    pub fn collector(&self) -> &Arc<Collector> {
+        &self.shared.collector
+    }
+
+    /// Where records of requests go; `None` when no access log is kept.
+    pub fn access_log(&self) -> Option<&AccessLogQueue> {
+        self.access_log.as_ref()
+    }
+
+    /// The download `id` of this process, for another replica that reads along; `None` when it
+    /// has no head yet or is over.
+    pub fn share_flight(&self, id: &str) -> Option<SharedFlight> {
+        self.shared.board.share(id)
+    }
+
     /// Drops what this process remembers of the selected rows: to be called after they were
     /// evicted from the metadata store.
     pub fn forget(&self, repository: RepositoryId, selector: &Selector) {
@@ -228,13 +262,18 @@ impl Engine {
         self.statistics.flush(parts.meta.as_ref(), parts.clock.as_ref()).await;
     }
 
-    /// Flushes counters and ends the background tasks. To be called when no request is left;
-    /// fetches that nobody waits for are given up after `grace`.
-    pub async fn shutdown(&self, grace: std::time::Duration) {
+    /// Flushes counters and the access log and ends the background tasks. To be called when no
+    /// request is left; fetches that nobody waits for are given up after `grace`.
+    pub async fn shutdown(&self, grace: Duration) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         if tokio::time::timeout(grace, self.shared.tasks.wait()).await.is_err() {
             tracing::info!("background fetches were given up");
+        }
+        if let Some(log) = &self.access_log
+            && tokio::time::timeout(LAST_RECORDS, log.finished()).await.is_err()
+        {
+            tracing::warn!("the last records of the access log are lost");
         }
         self.flush().await;
     }

@@ -16,3 +16,14 @@ pub(crate) fn refreshed(key: &RowKey) -> String {
 pub(crate) fn vanished(key: &RowKey) -> String {
     format!("vanished:{}:{}:{}", key.repository, key.variant, key.path)
 }
+
+/// The lease of whoever fetches it.
+pub(crate) fn lease(key: &RowKey) -> String {
+    format!("lease:{}:{}:{}", key.repository, key.variant, key.path)
+}
+
+/// The topic under which replicas say that a fetch has ended; the message is the key of its lease.
+pub(crate) const LANDED: &str = "landed";
+
+/// The topic under which replicas warn each other of origins.
+pub(crate) const WARNINGS: &str = "warnings";

@@ -29,6 +29,7 @@
 //!     spool: Arc::new(FileSpool::open(directory.path().join("spool"), Quota::default())?),
 //!     ttl: Arc::new(ttl_cache::MemoryTtlCache::default()),
 //!     upstream: upstream.clone(),
+//!     peers: None,
 //!     providers: Providers::from_iter([generic]),
 //!     clock: Arc::new(SystemClock),
 //! };
@@ -67,12 +68,16 @@
 //! # }
 //! ```
 
+mod access_log;
 pub mod admin;
 mod answer;
 mod call;
+mod coherence;
+mod collector;
 mod configuration;
 mod documents;
 mod engine;
+mod eviction;
 mod flight;
 mod forward;
 mod freshness;
@@ -93,15 +98,19 @@ mod settings;
 mod shared;
 mod snapshot;
 mod statistics;
+mod storing;
 mod verdict;
 mod virtual_repository;
 
+pub use access_log::{AccessLogQueue, CACHE_WORDS};
+pub use collector::{Collection, CollectionRequest, Collector};
 pub use configuration::Configuration;
 pub use engine::{Engine, EngineParts};
+pub use flight::SharedFlight;
 pub use mount::{mount_path, mount_url, parse_mount};
 pub use policy::{Denial, RuleError, RuleList, Rules};
 pub use providers::Providers;
 pub use request::{CacheResult, Outcome, Reply, ReplyBody, Request};
-pub use settings::Settings;
+pub use settings::{AccessLogSettings, CollectorSettings, Coordination, Settings};
 pub use snapshot::{Mounted, Snapshot};
 pub use statistics::Counters;

@@ -21,6 +21,7 @@ use crate::rows::{HotRow, static_headers};
 use crate::selection::matches_strongly;
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
+use crate::storing::{self, NewBlob};
 use crate::verdict::text;
 
 /// Entries on one page of a listing.
@@ -193,9 +194,10 @@ pub(crate) async fn upload(
         .blob_id()
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the spool computed no SHA-256"))?;
     check_overwrite(local.allow_overwrite, held.as_deref(), blob)?;
-    shared.parts.blobs.put_file(blob, spool.path(), size, Durability::Strict).await?;
     let row = hosted_row(key, blob, size, plan.content_type, checksums, shared.parts.clock.now());
-    let stored = commit(shared, row, held.as_deref(), local.allow_overwrite).await?;
+    let blob = NewBlob { id: blob, source: spool.path(), size, durability: Durability::Strict };
+    let commit = commit(shared, row, held.as_deref(), local.allow_overwrite);
+    let stored = storing::store(shared, blob, commit).await?;
     let status = if held.is_none() { StatusCode::CREATED } else { StatusCode::OK };
     let mut headers = HeaderMap::new();
     insert_checksums(&mut headers, &stored.row);

@@ -165,7 +165,8 @@ fn partial(call: &Call<'_>, job: &Job, response: UpstreamResponse, detail: &'sta
     let length = response.length.unwrap_or_default();
     call.mounted.counters.served(length, false);
     call.mounted.counters.answered(CacheResult::Bypass);
-    let outcome = Outcome { repository: call.mounted.id(), result: CacheResult::Bypass };
+    let outcome =
+        Outcome { repository: call.mounted.id(), result: CacheResult::Bypass, blob: None };
     Reply {
         status: StatusCode::PARTIAL_CONTENT,
         headers,
@@ -198,7 +199,8 @@ pub(crate) async fn head(shared: &Arc<Shared>, call: &Call<'_>, job: &Job) -> Re
     headers.insert(CACHE_CONTROL, cache_control(job.class));
     note(&mut headers, "head");
     call.mounted.counters.answered(CacheResult::Bypass);
-    let outcome = Outcome { repository: call.mounted.id(), result: CacheResult::Bypass };
+    let outcome =
+        Outcome { repository: call.mounted.id(), result: CacheResult::Bypass, blob: None };
     Ok(Reply { status: StatusCode::OK, headers, body: ReplyBody::Empty, outcome })
 }
 

@@ -11,6 +11,7 @@ use http::header::{ETAG, LAST_MODIFIED};
 use crate::flight::{Job, salt};
 use crate::rows::HotRow;
 use crate::shared::Shared;
+use crate::storing::{self, NewBlob};
 use crate::verdict::text;
 
 /// Verified bytes and what is known about them.
@@ -31,8 +32,12 @@ pub(crate) async fn publish(
     fetched: Fetched<'_>,
     source: &Path,
 ) -> Result<Arc<HotRow>> {
-    let blobs = &shared.parts.blobs;
-    blobs.put_file(fetched.blob, source, fetched.size, Durability::Cache).await?;
+    let (id, size) = (fetched.blob, fetched.size);
+    let blob = NewBlob { id, source, size, durability: Durability::Cache };
+    storing::store(shared, blob, write_row(shared, fetched)).await
+}
+
+async fn write_row(shared: &Shared, fetched: Fetched<'_>) -> Result<Arc<HotRow>> {
     let mut precondition = fetched
         .job
         .replaces()
@@ -86,14 +91,25 @@ pub(crate) async fn confirm(
     validation: Validation,
 ) -> Arc<HotRow> {
     let row = &held.row;
+    let unrecorded = validation.clone();
     match shared.parts.meta.validate(&row.key, row.generation, validation).await {
         Ok(Some(confirmed)) => shared.rows.keep(confirmed),
         Ok(None) => Arc::clone(held),
         Err(error) => {
             tracing::warn!(%error, path = %row.key.path, "confirmation could not be recorded");
-            Arc::clone(held)
+            shared.rows.keep(confirmed_in_memory(row.clone(), unrecorded))
         }
     }
+}
+
+/// The row as it would be stored, under the generation that is: good until the metadata store
+/// is back and the next confirmation finds out.
+fn confirmed_in_memory(mut row: ArtifactRow, validation: Validation) -> ArtifactRow {
+    row.validated_at = validation.validated_at;
+    row.expires_at = validation.expires_at;
+    row.upstream_etag = validation.upstream_etag.or(row.upstream_etag);
+    row.upstream_last_modified = validation.upstream_last_modified.or(row.upstream_last_modified);
+    row
 }
 
 /// Removes a row whose document upstream has withdrawn.

@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out.
 
-use artifact_core::{ByteStream, RepositoryId, RepositoryKind, RequestBody};
+use artifact_core::{BlobId, ByteStream, RepositoryId, RepositoryKind, RequestBody};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -66,6 +66,8 @@ pub struct Outcome {
     pub repository: RepositoryId,
     /// How the cache took part.
     pub result: CacheResult,
+    /// The bytes that are sent, if they are (part of) a stored blob.
+    pub blob: Option<BlobId>,
 }
 
 /// How the cache took part in an answer; the label of the cache metrics.

@@ -1,8 +1,9 @@
 //! Hot rows: what a hit needs without asking the metadata store.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use artifact_core::ports::{MetaStore, Selector};
+use artifact_core::ports::{MetaStore, RowChange, Selector};
 use artifact_core::{ArtifactRow, RepositoryId, Result, RowKey, Timestamp};
 use http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
@@ -114,6 +115,11 @@ impl Rows {
         if let Some(hot) = self.hot(key) {
             return Ok(Some(hot));
         }
+        self.read(key).await
+    }
+
+    /// The row as the metadata store has it now.
+    pub(crate) async fn read(&self, key: &RowKey) -> Result<Option<Arc<HotRow>>> {
         Ok(self.meta.row(key).await?.map(|row| self.keep(row)))
     }
 
@@ -128,6 +134,32 @@ impl Rows {
     /// Forgets one row.
     pub(crate) fn forget(&self, key: &RowKey) {
         self.cache.remove(key);
+    }
+
+    /// Forgets every row that one of `changes` selects.
+    pub(crate) fn forget_changed(&self, changes: &[RowChange]) {
+        let mut paths = HashSet::new();
+        let mut prefixes = Vec::new();
+        for change in changes {
+            match &change.selector {
+                Selector::Path(path) => {
+                    paths.insert((change.repository, path.as_str()));
+                }
+                Selector::Prefix(prefix) => prefixes.push((change.repository, prefix.as_str())),
+            }
+        }
+        self.cache.retain(|key, _| {
+            let path = key.path.as_str();
+            let is_below = |(repository, prefix): &(RepositoryId, &str)| {
+                *repository == key.repository && path.starts_with(prefix)
+            };
+            !paths.contains(&(key.repository, path)) && !prefixes.iter().any(is_below)
+        });
+    }
+
+    /// Forgets every row.
+    pub(crate) fn forget_all(&self) {
+        self.cache.clear();
     }
 
     /// Forgets the selected rows of a repository.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::collector::Collector;
 use crate::configuration::Configuration;
 use crate::engine::EngineParts;
 use crate::flight::Board;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) renditions: Renditions,
     pub(crate) accesses: Accesses,
+    pub(crate) collector: Arc<Collector>,
     /// Every spawned task is owned here.
     pub(crate) tasks: TaskTracker,
     /// Ends the periodic tasks.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin_types::{
-    AdminApi, CheckStatus, HealthStatus, Kind, ObjectQuery, ObjectState, Outcome, Repository,
-    Selection, SnippetApi, State, StatsQuery, Write,
+    AdminApi, CheckStatus, CollectorApi, HealthStatus, Kind, ObjectQuery, ObjectState, Outcome,
+    Repository, Selection, SnippetApi, State, StatsQuery, Write,
 };
 use artifact_core::ports::{MetaStore, OriginState, Precondition, RowStore, StatBucket, StatStore};
 use artifact_core::{
@@ -47,6 +47,7 @@ impl Bench {
             spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
             ttl: Arc::new(MemoryTtlCache::default()),
             upstream: Arc::clone(&upstream) as _,
+            peers: None,
             providers: providers.into_iter().collect(),
             clock: Arc::new(SystemClock),
         };
@@ -104,7 +105,16 @@ mod contract {
         (bench.admin, bench.directory)
     }
 
+    async fn make_collector() -> (Arc<dyn CollectorApi>, TempDir) {
+        let bench = Bench::new(Settings::default()).await;
+        (bench.admin, bench.directory)
+    }
+
     testkit::admin_api_contract!(make);
+
+    mod collector {
+        testkit::collector_api_contract!(super::make_collector);
+    }
 }
 
 #[tokio::test]

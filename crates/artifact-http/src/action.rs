@@ -22,6 +22,8 @@ pub enum Action<'a> {
     Health(Probe),
     /// The metrics in Prometheus' text form.
     Metrics,
+    /// A download that another replica reads along; its id.
+    PeerFlight(&'a str),
     /// The page that problem documents and health hints link to.
     ErrorGuide,
     /// A known path that does not know the method.
@@ -80,6 +82,10 @@ pub enum AdminAction<'a> {
     Evict(Kind, &'a str),
     /// Client configuration for a repository.
     Snippets(&'a str),
+    /// What the garbage collector did and has to do.
+    Collector,
+    /// Collects garbage now.
+    Collect,
     /// Counters.
     Stats,
     /// The state of this server and its upstreams.
@@ -94,11 +100,13 @@ impl AdminAction<'_> {
             | Self::Put(..)
             | Self::Patch(..)
             | Self::Delete(..)
-            | Self::Evict(..) => true,
+            | Self::Evict(..)
+            | Self::Collect => true,
             Self::List(_)
             | Self::Get(..)
             | Self::Objects(..)
             | Self::Snippets(_)
+            | Self::Collector
             | Self::Stats
             | Self::Health => false,
         }
@@ -110,6 +118,9 @@ impl<'a> Action<'a> {
     pub fn parse(method: &Method, path: &'a str) -> Self {
         if let Some((kind, repository, path)) = parse_mount(path) {
             return package(method, PackageRoute { kind, repository, path });
+        }
+        if let Some(id) = path.strip_prefix(PEER_FLIGHTS) {
+            return peer_flight(method, id);
         }
         match path {
             "/healthz" => read_only(method, Self::Health(Probe::Live)),
@@ -128,6 +139,7 @@ impl<'a> Action<'a> {
             Self::Admin(_)
             | Self::Health(_)
             | Self::Metrics
+            | Self::PeerFlight(_)
             | Self::ErrorGuide
             | Self::NotFound => None,
         }
@@ -149,6 +161,16 @@ impl<'a> Action<'a> {
 }
 
 const READ: &str = "GET, HEAD";
+
+/// Where replicas read along; [`artifact_core::ports::Peers`] is the other end.
+const PEER_FLIGHTS: &str = "/internal/v1/flights/";
+
+fn peer_flight<'a>(method: &Method, id: &'a str) -> Action<'a> {
+    if id.is_empty() || id.contains('/') {
+        return Action::NotFound;
+    }
+    if *method == Method::GET { Action::PeerFlight(id) } else { refused("GET", None) }
+}
 
 fn read_only<'a>(method: &Method, action: Action<'a>) -> Action<'a> {
     if is_read(method) { action } else { refused(READ, None) }
@@ -183,11 +205,15 @@ enum Resource {
     Repository,
     Objects,
     Snippets,
+    Collector,
+    CollectorRun,
     Stats,
     Health,
 }
 
-const RESOURCES: [(&str, Resource); 6] = [
+const RESOURCES: [(&str, Resource); 8] = [
+    ("/api/v2/gc", Resource::Collector),
+    ("/api/v2/gc/run", Resource::CollectorRun),
     ("/api/v2/{collection}", Resource::Collection),
     ("/api/v2/{collection}/{name}", Resource::Repository),
     ("/api/v2/{collection}/{name}/objects", Resource::Objects),
@@ -212,6 +238,9 @@ fn admin<'a>(method: &Method, path: &'a str) -> Action<'a> {
     match found.value {
         Resource::Stats => read_only(method, Action::Admin(AdminAction::Stats)),
         Resource::Health => read_only(method, Action::Admin(AdminAction::Health)),
+        Resource::Collector => read_only(method, Action::Admin(AdminAction::Collector)),
+        Resource::CollectorRun if *method == Method::POST => Action::Admin(AdminAction::Collect),
+        Resource::CollectorRun => refused("POST", None),
         Resource::Snippets => read_only(method, Action::Admin(AdminAction::Snippets(name))),
         resource @ (Resource::Collection | Resource::Repository | Resource::Objects) => {
             match found.params.get("collection").and_then(Kind::from_plural) {
@@ -227,7 +256,11 @@ fn repositories<'a>(method: &Method, resource: Resource, kind: Kind, name: &'a s
         Resource::Collection => ("GET, HEAD, POST", collection(method, kind)),
         Resource::Repository => ("GET, HEAD, PUT, PATCH, DELETE", repository(method, kind, name)),
         Resource::Objects => ("GET, HEAD, DELETE", objects(method, kind, name)),
-        Resource::Snippets | Resource::Stats | Resource::Health => return Action::NotFound,
+        Resource::Snippets
+        | Resource::Collector
+        | Resource::CollectorRun
+        | Resource::Stats
+        | Resource::Health => return Action::NotFound,
     };
     action.map_or(refused(allow, None), Action::Admin)
 }
@@ -311,6 +344,8 @@ mod tests {
             (Method::GET, "/api/v2/locals/n/objects", AdminAction::Objects(Local, "n")),
             (Method::DELETE, "/api/v2/remotes/n/objects", AdminAction::Evict(Remote, "n")),
             (Method::GET, "/api/v2/repositories/n/snippets", AdminAction::Snippets("n")),
+            (Method::GET, "/api/v2/gc", AdminAction::Collector),
+            (Method::POST, "/api/v2/gc/run", AdminAction::Collect),
             (Method::GET, "/api/v2/stats", AdminAction::Stats),
             (Method::GET, "/api/v2/health", AdminAction::Health),
         ];
@@ -326,6 +361,8 @@ mod tests {
             (Method::POST, "/api/v2/remotes/n", "GET, HEAD, PUT, PATCH, DELETE"),
             (Method::POST, "/api/v2/remotes/n/objects", "GET, HEAD, DELETE"),
             (Method::POST, "/api/v2/stats", "GET, HEAD"),
+            (Method::POST, "/api/v2/gc", "GET, HEAD"),
+            (Method::GET, "/api/v2/gc/run", "POST"),
             (Method::PUT, "/api/v2/repositories/n/snippets", "GET, HEAD"),
             (Method::POST, "/healthz", "GET, HEAD"),
             (Method::DELETE, "/metrics", "GET, HEAD"),
@@ -358,6 +395,16 @@ mod tests {
             for method in [Method::GET, Method::PUT] {
                 assert_eq!(Action::parse(&method, path), Action::NotFound, "{method} {path}");
             }
+        }
+    }
+
+    #[test]
+    fn replicas_read_along_by_id() {
+        let path = "/internal/v1/flights/one-7";
+        assert_eq!(Action::parse(&Method::GET, path), Action::PeerFlight("one-7"));
+        assert_eq!(Action::parse(&Method::POST, path), refused("GET", None));
+        for path in ["/internal/v1/flights/", "/internal/v1/flights/a/b", "/internal/v1/flights"] {
+            assert_eq!(Action::parse(&Method::GET, path), Action::NotFound, "{path}");
         }
     }
 

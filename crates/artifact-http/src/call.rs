@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use admin_types::Problem;
-use artifact_core::{Error, RepositoryId};
+use artifact_core::{BlobId, Error, RepositoryId};
 use artifact_engine::CacheResult;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
@@ -68,12 +68,15 @@ pub(crate) struct Answer {
     pub(crate) repository: Option<RepositoryId>,
     /// What happened, for logs and metrics.
     pub(crate) verdict: Verdict,
+    /// The stored blob that the body is made of, if it is one.
+    pub(crate) blob: Option<BlobId>,
 }
 
 impl Answer {
     /// An answer that has nothing to do with a repository's cache.
     pub(crate) fn plain(response: Response<Body>) -> Self {
-        Self { response, repository: None, verdict: Verdict::Served(CacheResult::None) }
+        let verdict = Verdict::Served(CacheResult::None);
+        Self { response, repository: None, verdict, blob: None }
     }
 }
 

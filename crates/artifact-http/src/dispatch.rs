@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use artifact_core::{Error, ErrorKind};
-use artifact_engine::{Engine, Reply, Request};
+use artifact_engine::{Engine, Reply, ReplyBody, Request};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::action::{Action, PackageRoute};
 use crate::admin::Admin;
@@ -14,6 +14,7 @@ use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
 use crate::health::Readiness;
 use crate::layers::refuse;
+use crate::meters;
 use crate::origin::OriginSettings;
 use crate::respond;
 use crate::upload::{content_length, request_body};
@@ -27,6 +28,12 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Carried along, so that the links in problem documents work without the internet.
 const ERROR_GUIDE: &str = include_str!("../../../docs/errors.md");
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
+
+/// What describes the connection to upstream and not the body.
+const FRAMING: [HeaderName; 3] =
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+const PEER_URL: HeaderName = HeaderName::from_static("x-artifactapi-url");
+const PEER_FRAMED: HeaderName = HeaderName::from_static("x-artifactapi-framed");
 
 /// Renders the metrics in Prometheus' text form.
 pub(crate) type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -65,6 +72,7 @@ where
                 Answer::plain(self.readiness.answer(probe, call.parts.uri.query()).await)
             }
             Action::Metrics => Answer::plain(self.metrics()?),
+            Action::PeerFlight(id) => Answer::plain(self.peer_flight(id)?),
             Action::ErrorGuide => {
                 Answer::plain(respond::bytes(StatusCode::OK, MARKDOWN, ERROR_GUIDE))
             }
@@ -106,10 +114,34 @@ impl Dispatch {
         Ok(answer(self.engine.serve(request).await?))
     }
 
+    /// A download of this replica for another one, from its first byte.
+    fn peer_flight(&self, id: &str) -> Result<Response<Body>, Error> {
+        let shared = self.engine.share_flight(id).ok_or_else(nothing_here)?;
+        let mut response =
+            Response::new(Body::of_reply(ReplyBody::Stream(shared.body), shared.size));
+        *response.headers_mut() = shared.headers;
+        let headers = response.headers_mut();
+        for framing in FRAMING {
+            headers.remove(framing);
+        }
+        if let Some(size) = shared.size {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        }
+        if let Ok(url) = HeaderValue::try_from(shared.url) {
+            headers.insert(PEER_URL, url);
+        }
+        let framed = if shared.framed { "true" } else { "false" };
+        headers.insert(PEER_FRAMED, HeaderValue::from_static(framed));
+        Ok(response)
+    }
+
     fn metrics(&self) -> Result<Response<Body>, Error> {
         let Some(render) = &self.metrics else {
             return Err(Error::new(ErrorKind::NotFound, "metrics are not collected here"));
         };
+        if let Some(queue) = self.engine.access_log() {
+            meters::publish_access_log(queue);
+        }
         Ok(uncached(respond::bytes(StatusCode::OK, EXPOSITION, render())))
     }
 }
@@ -127,6 +159,7 @@ fn answer(reply: Reply) -> Answer {
         response,
         repository: Some(reply.outcome.repository),
         verdict: Verdict::Served(reply.outcome.result),
+        blob: reply.outcome.blob,
     }
 }
 

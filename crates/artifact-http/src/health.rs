@@ -1,7 +1,7 @@
 //! Liveness and readiness.
 //!
-//! Invariant: an upstream that is down never makes this server unready; everything cached can
-//! still be served.
+//! Invariant: an upstream that is down never makes this server unready, nor does a service of its
+//! own without which it still serves what it holds.
 
 use std::fmt::{self, Write as _};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use artifact_core::{Error, ErrorKind, Result};
-use artifact_engine::EngineParts;
+use artifact_engine::Engine;
 use futures_util::future::join_all;
 use http::{Response, StatusCode};
 use tokio::sync::Mutex;
@@ -28,10 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 type Checking = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// A check of something that this server cannot work without.
+/// A check of something that this server works with.
 pub(crate) struct Check {
     name: &'static str,
+    weight: Weight,
     run: Box<dyn Fn() -> Checking + Send + Sync>,
+}
+
+/// What a check that fails means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Weight {
+    /// Nothing can be served.
+    Fatal,
+    /// What is held here can be served.
+    Tolerated,
 }
 
 impl Check {
@@ -39,22 +49,28 @@ impl Check {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        Self { name, run: Box::new(move || Box::pin(run())) }
+        Self { name, weight: Weight::Fatal, run: Box::new(move || Box::pin(run())) }
+    }
+
+    /// The same check, which is told and otherwise ignored when `services` names it.
+    fn tolerated_in(self, services: &[&str]) -> Self {
+        let is_tolerated = services.contains(&self.name);
+        Self { weight: if is_tolerated { Weight::Tolerated } else { self.weight }, ..self }
     }
 
     /// The checks of an engine's own stores.
-    pub(crate) fn of(parts: &EngineParts) -> Vec<Self> {
+    pub(crate) fn of(engine: &Engine) -> Vec<Self> {
+        let (parts, services) = (engine.parts(), &engine.settings().services);
         let (meta, blobs) = (Arc::clone(&parts.meta), Arc::clone(&parts.blobs));
-        vec![
-            Self::new("metadata", move || {
-                let meta = Arc::clone(&meta);
-                async move { meta.check().await }
-            }),
-            Self::new("storage", move || {
-                let blobs = Arc::clone(&blobs);
-                async move { blobs.check().await }
-            }),
-        ]
+        let metadata = Self::new("metadata", move || {
+            let meta = Arc::clone(&meta);
+            async move { meta.check().await }
+        });
+        let storage = Self::new("storage", move || {
+            let blobs = Arc::clone(&blobs);
+            async move { blobs.check().await }
+        });
+        vec![metadata.tolerated_in(services), storage.tolerated_in(services)]
     }
 }
 
@@ -62,7 +78,14 @@ impl Check {
 #[derive(Clone, Debug)]
 struct Finding {
     name: &'static str,
+    weight: Weight,
     result: Result<()>,
+}
+
+impl Finding {
+    fn allows_serving(&self) -> bool {
+        self.result.is_ok() || self.weight == Weight::Tolerated
+    }
 }
 
 /// Knows whether this server should be sent requests.
@@ -89,7 +112,7 @@ impl Readiness {
         }
         let mut findings = self.findings().await;
         findings.push(self.serving());
-        let is_ready = findings.iter().all(|finding| finding.result.is_ok());
+        let is_ready = findings.iter().all(Finding::allows_serving);
         let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let is_verbose = query.is_some_and(|query| query.split('&').any(is_verbose_flag));
         let text = if is_verbose { listed(&findings) } else { String::new() };
@@ -116,7 +139,7 @@ impl Readiness {
         } else {
             Ok(())
         };
-        Finding { name: "serving", result }
+        Finding { name: "serving", weight: Weight::Fatal, result }
     }
 }
 
@@ -134,7 +157,7 @@ async fn examine(check: &Check) -> Finding {
         let source = std::error::Error::source(error).map(tracing::field::display);
         tracing::warn!(check = check.name, %error, source, "not ready");
     }
-    Finding { name: check.name, result }
+    Finding { name: check.name, weight: check.weight, result }
 }
 
 fn is_verbose_flag(parameter: &str) -> bool {
@@ -147,6 +170,9 @@ fn listed(findings: &[Finding]) -> String {
         // Writing to a string cannot fail.
         let _ = match &finding.result {
             Ok(()) => writeln!(text, "[+]{} ok", finding.name),
+            Err(error) if finding.allows_serving() => {
+                writeln!(text, "[!]{} failed, serving what is held here: {error}", finding.name)
+            }
             Err(error) => writeln!(text, "[-]{} failed: {error}", finding.name),
         };
         text
@@ -198,6 +224,18 @@ mod tests {
         let expected = "[-]metadata failed: the disk is gone\n\
              [-]storage failed: no answer in time\n[+]serving ok\nnot ready\n";
         assert_eq!(text, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_is_down_is_told_and_leaves_the_server_ready() {
+        let failing = Check::new("metadata", || async {
+            Err(Error::new(ErrorKind::Unavailable, "it does not answer"))
+        });
+        let readiness = Readiness::new(vec![failing.tolerated_in(&["metadata", "storage"])]);
+        let (status, text) = ask(&readiness, Some("verbose")).await;
+        let expected = "[!]metadata failed, serving what is held here: it does not answer\n\
+             [+]serving ok\nok\n";
+        assert_eq!((status, &*text), (200, expected));
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use artifact_core::RepositoryId;
+use artifact_engine::AccessLogQueue;
 use http::{Method, StatusCode};
 use metrics::{Counter, Histogram};
 
@@ -166,6 +167,16 @@ fn status_index(status: StatusCode) -> usize {
     known.unwrap_or(STATUSES.len() - 1)
 }
 
+/// Brings the series of the access log up to date: when they are read, not when they change.
+pub(crate) fn publish_access_log(queue: &AccessLogQueue) {
+    let waiting = u32::try_from(queue.waiting()).unwrap_or(u32::MAX);
+    metrics::gauge!("artifactapi_access_log_waiting").set(f64::from(waiting));
+    #[expect(clippy::cast_precision_loss, reason = "at most 1 GiB")]
+    let spilled = queue.spilled_bytes() as f64;
+    metrics::gauge!("artifactapi_access_log_spilled_bytes").set(spilled);
+    metrics::counter!("artifactapi_access_log_dropped_total").absolute(queue.dropped());
+}
+
 /// Says what the metrics mean, for the recorder's help texts. To be called once, after a
 /// recorder was installed.
 pub fn describe_metrics(version: &'static str, revision: &'static str) {
@@ -182,6 +193,12 @@ pub fn describe_metrics(version: &'static str, revision: &'static str) {
     describe_gauge!("artifactapi_http_requests_in_flight", "Requests under way, bodies included");
     describe_counter!("artifactapi_http_response_bytes_total", "Bytes of answer bodies");
     describe_counter!("artifactapi_cache_requests_total", "Repository requests by cache result");
+    describe_gauge!("artifactapi_access_log_waiting", "Access records that wait for their batch");
+    describe_gauge!(
+        "artifactapi_access_log_spilled_bytes",
+        "Access records on the local disk that the metadata store has not taken"
+    );
+    describe_counter!("artifactapi_access_log_dropped_total", "Access records that were lost");
     metrics::gauge!("artifactapi_build_info", "version" => version, "revision" => revision)
         .set(1.0);
 }

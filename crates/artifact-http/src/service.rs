@@ -157,13 +157,14 @@ impl HttpServiceBuilder {
             public_url: self.engine.settings().public_url.clone(),
             trusted_proxies: self.trusted_proxies,
         });
-        let readiness = Arc::new(Readiness::new(Check::of(self.engine.parts())));
+        let readiness = Arc::new(Readiness::new(Check::of(&self.engine)));
         let repositories: Arc<dyn Repositories> = Arc::<Engine>::clone(&self.engine);
         let shared = Shared {
             origins: Arc::clone(&origins),
             repositories,
             capacity: Arc::new(Capacity::new(self.requests_in_flight)),
             authentication: self.authentication,
+            access_log: self.engine.access_log().cloned(),
         };
         let dispatch = Dispatch {
             admin: Admin::new(self.management, Arc::clone(&origins)),

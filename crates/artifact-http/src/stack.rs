@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use artifact_engine::AccessLogQueue;
 use tower::ServiceBuilder;
 
 use crate::layers::{
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) repositories: Arc<dyn Repositories>,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) authentication: Authentication,
+    pub(crate) access_log: Option<AccessLogQueue>,
 }
 
 /// The layers around `S`.
@@ -30,13 +32,14 @@ pub(crate) type Stack<S> =
 
 /// Puts the layers around `dispatch`.
 pub(crate) fn stack<S>(shared: &Shared, dispatch: S) -> Stack<S> {
-    let Shared { origins, repositories, capacity, authentication } = shared.clone();
+    let Shared { origins, repositories, capacity, authentication, access_log } = shared.clone();
+    let log_authentication = authentication.clone();
     let meters = Arc::new(Meters::new(Arc::clone(&repositories)));
     ServiceBuilder::new()
         // Outermost, so that every answer can be found again in the log.
         .layer(RequestIdLayer {})
-        // Above everything that decides the answer; its line is written when the body ends.
-        .layer(AccessLogLayer { origins })
+        // Above everything that decides the answer; its line and record are written when the body ends.
+        .layer(AccessLogLayer { origins, queue: access_log, authentication: log_authentication })
         // Above Rescue, so that refusals, overload and panics are counted by their status.
         .layer(MeasureLayer { meters })
         // Above Rescue, because error bodies need protection from sniffing most of all.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use admin_client::AdminClient;
-use admin_types::AdminApi;
+use admin_types::{AdminApi, CollectorApi};
 use artifact_core::{Clock, Provider, SystemClock};
 use artifact_engine::admin::{Access, Admin, ServerInfo};
 use artifact_engine::{Engine, EngineParts, Settings};
@@ -17,7 +17,7 @@ use tokio_util::sync::DropGuard;
 use ttl_cache::MemoryTtlCache;
 
 /// A server over ports in memory, and its client.
-async fn make() -> (Arc<dyn AdminApi>, (DropGuard, TempDir)) {
+async fn served() -> (Arc<AdminClient>, (DropGuard, TempDir)) {
     let directory = TempDir::new().unwrap();
     let providers: [Arc<dyn Provider>; 2] = [
         Arc::new(provider_generic::GenericProvider::new()),
@@ -29,6 +29,7 @@ async fn make() -> (Arc<dyn AdminApi>, (DropGuard, TempDir)) {
         spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
         ttl: Arc::new(MemoryTtlCache::default()),
         upstream: Arc::new(ScriptedUpstream::new()),
+        peers: None,
         providers: providers.into_iter().collect(),
         clock: Arc::new(SystemClock),
     };
@@ -46,4 +47,18 @@ async fn make() -> (Arc<dyn AdminApi>, (DropGuard, TempDir)) {
     (Arc::new(client), (stop, directory))
 }
 
+async fn make() -> (Arc<dyn AdminApi>, (DropGuard, TempDir)) {
+    let (client, server) = served().await;
+    (client, server)
+}
+
+async fn make_collector() -> (Arc<dyn CollectorApi>, (DropGuard, TempDir)) {
+    let (client, server) = served().await;
+    (client, server)
+}
+
 testkit::admin_api_contract!(make);
+
+mod collector {
+    testkit::collector_api_contract!(super::make_collector);
+}

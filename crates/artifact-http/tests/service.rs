@@ -1,30 +1,36 @@
 //! The whole service over ports in memory: what a warm hit costs, and that error links lead somewhere.
 
-#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is the verdict of a test")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact_core::ports::{
-    Announcements, Lease, LeaseOutcome, NewRepository, Precondition, RepositoryStore, TtlCache,
+    AccessLogRecord, Announcements, Lease, LeaseOutcome, NewRepository, Precondition,
+    RepositoryStore, TtlCache,
 };
-use artifact_core::{Clock, Definition, Provider, Remote, Result, SystemClock};
+use artifact_core::{Clock, Definition, Provider, Remote, Result, Secret, SystemClock};
 use artifact_engine::admin::{Access, Admin, ServerInfo};
-use artifact_engine::{Engine, EngineParts, Settings};
-use artifact_http::HttpService;
+use artifact_engine::{AccessLogSettings, Engine, EngineParts, Settings};
+use artifact_http::{Authentication, HttpService, Peer};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cas_store::{FileSpool, MemoryStore, MemoryTier, Quota, TierLimits};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use tempfile::TempDir;
+use testkit::contract::blob_store::id_of;
 use testkit::{MemoryMetaStore, Script, ScriptedUpstream};
 use tower::Service;
 use ttl_cache::MemoryTtlCache;
 
 /// The most that one warm hit may allocate, from the parsed request to the end of the body.
 const ALLOCATIONS: u64 = 25;
+
+/// The same with an access log: its record adds an id, a method, a repository, a path and, where
+/// the client has them, an address and a name.
+const ALLOCATIONS_LOGGED: u64 = ALLOCATIONS + 6;
 
 /// Counts what is asked of the hints.
 #[derive(Debug, Default)]
@@ -70,13 +76,25 @@ impl TtlCache for CountingTtlCache {
 
 struct World {
     service: HttpService,
+    engine: Arc<Engine>,
+    upstream: Arc<ScriptedUpstream>,
     meta: Arc<MemoryMetaStore>,
     ttl: Arc<CountingTtlCache>,
     _directory: TempDir,
 }
 
 async fn world() -> World {
+    world_with(TempDir::new().unwrap(), Settings::default()).await
+}
+
+async fn logged_world() -> World {
     let directory = TempDir::new().unwrap();
+    let spill_directory = directory.path().join("access-log-spill");
+    let access_log = Some(AccessLogSettings { days: 1, spill_directory });
+    world_with(directory, Settings { access_log, ..Settings::default() }).await
+}
+
+async fn world_with(directory: TempDir, settings: Settings) -> World {
     let (meta, ttl) = (Arc::new(MemoryMetaStore::default()), Arc::new(CountingTtlCache::default()));
     let upstream = Arc::new(ScriptedUpstream::new());
     upstream.on("/file.bin", Script::ok(vec![7; 2048]));
@@ -94,15 +112,28 @@ async fn world() -> World {
         blobs: Arc::new(MemoryTier::new(MemoryStore::default(), TierLimits::default())),
         spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
         ttl: Arc::clone(&ttl) as _,
-        upstream,
+        upstream: Arc::clone(&upstream) as _,
+        peers: None,
         providers: [generic].into_iter().collect(),
         clock: Arc::new(SystemClock),
     };
-    let engine = Engine::start(parts, Settings::default()).await.unwrap();
+    let engine = Engine::start(parts, settings).await.unwrap();
     let info =
         ServerInfo { version: "1.2.3".into(), started_at: SystemClock.now(), access: Access::Open };
     let admin = Arc::new(Admin::new(Arc::clone(&engine), info));
-    World { service: HttpService::builder(engine, admin).build(), meta, ttl, _directory: directory }
+    let service = HttpService::builder(Arc::clone(&engine), admin)
+        .authentication(Authentication::with_token(&Secret::new("s3cret")))
+        .metrics(String::new)
+        .build();
+    World { service, engine, upstream, meta, ttl, _directory: directory }
+}
+
+impl World {
+    /// Ends the engine and reads what it has written.
+    async fn log(self) -> Vec<AccessLogRecord> {
+        self.engine.shutdown(Duration::from_secs(5)).await;
+        self.meta.access_log()
+    }
 }
 
 fn request() -> Request<Empty<Bytes>> {
@@ -119,10 +150,10 @@ async fn fetch(service: &mut HttpService, request: Request<Empty<Bytes>>) -> usi
     response.into_body().collect().await.unwrap().to_bytes().len()
 }
 
-#[test]
-fn a_warm_hit_asks_no_store_and_allocates_little() {
+/// How much a warm hit allocates, which asks no store.
+fn cost(world: impl Future<Output = World>) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut world = runtime.block_on(world());
+    let mut world = runtime.block_on(world);
     for _ in 0..3 {
         assert_eq!(runtime.block_on(fetch(&mut world.service, request())), 2048);
     }
@@ -133,9 +164,147 @@ fn a_warm_hit_asks_no_store_and_allocates_little() {
         length = runtime.block_on(fetch(&mut world.service, warm));
     });
     assert_eq!(length, 2048);
-    println!("{} allocations, {} bytes", counted.count_total, counted.bytes_total);
-    assert!(counted.count_total <= ALLOCATIONS, "{} allocations", counted.count_total);
     assert_eq!((world.meta.calls(), world.ttl.calls.load(Ordering::Relaxed)), asked);
+    counted.count_total
+}
+
+#[test]
+fn a_warm_hit_asks_no_store_and_allocates_little() {
+    let allocations = cost(world());
+    println!("{allocations} allocations");
+    assert!(allocations <= ALLOCATIONS, "{allocations} allocations");
+}
+
+#[test]
+fn a_warm_hit_that_is_recorded_asks_no_store_either_and_allocates_little_more() {
+    let allocations = cost(logged_world());
+    println!("{allocations} allocations");
+    assert!(allocations <= ALLOCATIONS_LOGGED, "{allocations} allocations");
+}
+
+#[tokio::test]
+async fn a_miss_a_hit_and_a_head_are_recorded_with_what_was_really_sent() {
+    let mut world = logged_world().await;
+    let began = SystemClock.now();
+    fetch(&mut world.service, request()).await;
+    // The first answer ends before its bytes are published.
+    loop {
+        let response = world.service.call(request()).await.unwrap();
+        if response.headers()["cache-status"].to_str().unwrap().contains("; hit") {
+            break;
+        }
+        response.into_body().collect().await.unwrap();
+    }
+    let known = Request::get("/api/v1/remote/files/file.bin")
+        .header("host", "cache.example")
+        .header("user-agent", "client/1.0")
+        .header("authorization", "Bearer s3cret")
+        .header("x-request-id", "mine-1")
+        .extension(Peer::plain("192.0.2.9:1234".parse().unwrap()));
+    fetch(&mut world.service, known.body(Empty::new()).unwrap()).await;
+    let head = Request::head("/api/v1/remote/files/file.bin").header("host", "cache.example");
+    world.service.call(head.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+
+    let log = world.log().await;
+    let [miss, .., hit, head] = &log[..] else { panic!("{log:?}") };
+    assert_eq!(
+        (miss.cache, miss.status, miss.bytes_sent, miss.complete),
+        ("miss", 200, 2048, true)
+    );
+    assert_eq!((&*miss.principal, &miss.client, &miss.user_agent), ("", &None, &None));
+    assert_eq!(miss.request_id.len(), 36);
+    assert!(miss.received_at >= began && miss.received_at <= hit.received_at);
+    let expected = AccessLogRecord {
+        received_at: hit.received_at,
+        request_id: "mine-1".to_owned(),
+        principal: "administrator".to_owned(),
+        client: Some("192.0.2.9".to_owned()),
+        method: "GET".to_owned(),
+        repository: Some("files".to_owned()),
+        path: "/api/v1/remote/files/file.bin".to_owned(),
+        blob: Some(id_of(&[7; 2048])),
+        status: 200,
+        cache: "hit",
+        bytes_sent: 2048,
+        complete: true,
+        duration: hit.duration,
+        user_agent: Some("client/1.0".to_owned()),
+    };
+    assert_eq!(*hit, expected);
+    assert!(hit.duration > Duration::ZERO);
+    assert_eq!((&*head.method, head.bytes_sent, head.complete, head.blob), ("HEAD", 0, true, None));
+}
+
+#[tokio::test]
+async fn refusals_and_absences_are_recorded_too() {
+    let mut world = logged_world().await;
+    world.upstream.on("/absent", Script::status(http::StatusCode::NOT_FOUND));
+    for path in ["/api/v1/remote/files/absent", "/api/v2/stats", "/nothing?token=hunter2"] {
+        let request = Request::get(path).header("host", "cache.example");
+        let response = world.service.call(request.body(Empty::<Bytes>::new()).unwrap()).await;
+        response.unwrap().into_body().collect().await.unwrap();
+    }
+    let log = world.log().await;
+    let facts: Vec<_> = log
+        .iter()
+        .map(|record| (&*record.path, record.repository.as_deref(), record.status, record.cache))
+        .collect();
+    let expected = [
+        ("/api/v1/remote/files/absent", Some("files"), 404, "miss"),
+        ("/api/v2/stats", None, 401, "none"),
+        ("/nothing", None, 404, "miss"),
+    ];
+    assert_eq!(facts, expected);
+    assert!(log.iter().all(|record| record.complete && record.bytes_sent > 0));
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_and_a_request_that_is_given_up_are_recorded_as_incomplete() {
+    let mut world = logged_world().await;
+    let (script, gate) = Script::generated(3 << 20).with_gate(64 * 1024);
+    world.upstream.on("/slow.bin", script);
+    let slow = || {
+        let request = Request::get("/api/v1/remote/files/slow.bin").header("host", "a.example");
+        request.body(Empty::<Bytes>::new()).unwrap()
+    };
+    let mut given_up = world.service.call(slow());
+    tokio::select! {
+        biased;
+        _ = &mut given_up => panic!("the head is held back"),
+        () = gate.arrived(1) => {}
+    }
+    drop(given_up);
+    gate.release_head();
+    gate.release(4);
+    let mut body = world.service.call(slow()).await.unwrap().into_body();
+    let sent = body.frame().await.unwrap().unwrap().into_data().unwrap().len() as u64;
+    drop(body);
+    gate.release_all();
+
+    let log = world.log().await;
+    let [given_up, cut] = &log[..] else { panic!("{log:?}") };
+    assert_eq!((given_up.status, given_up.bytes_sent, given_up.complete), (499, 0, false));
+    assert_eq!((cut.status, cut.bytes_sent, cut.complete), (200, sent, false));
+    assert!(sent > 0 && sent < 3 << 20, "{sent}");
+}
+
+#[test]
+fn what_the_access_log_loses_is_told_to_whoever_reads_the_metrics() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = logged_world().await;
+            world.engine.shutdown(Duration::from_secs(5)).await;
+            fetch(&mut world.service, request()).await;
+            let scrape = Request::get("/metrics").body(Empty::<Bytes>::new()).unwrap();
+            world.service.call(scrape).await.unwrap();
+        });
+    });
+    let text = handle.render();
+    assert!(text.contains("artifactapi_access_log_dropped_total 1"), "{text}");
+    assert!(text.contains("artifactapi_access_log_spilled_bytes 0"), "{text}");
 }
 
 #[tokio::test]

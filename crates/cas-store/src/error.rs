@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use artifact_core::{Error, ErrorKind};
 
+use crate::S3Failure;
+
 /// A failure of a store or a spool. Names files of this machine, so it is for operators and
 /// logs; clients are shown the [`Error`] that it converts into.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,22 @@ pub enum StoreError {
         /// Bytes that are still free.
         available: u64,
     },
+    /// An object store failed.
+    #[error("cannot {action} {place}")]
+    S3 {
+        /// What was tried.
+        action: &'static str,
+        /// The bucket and its server.
+        place: String,
+        /// What went wrong.
+        source: S3Failure,
+    },
+    /// An object store cannot even be asked.
+    #[error("the object store cannot be used: {problem}")]
+    S3Settings {
+        /// Which setting is wrong, and how.
+        problem: &'static str,
+    },
     /// An earlier write to the spool file failed.
     #[error("an earlier write to this spool file failed")]
     SpoolFailed,
@@ -72,11 +90,15 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } if is_full(source) => ErrorKind::InsufficientStorage,
-            Self::QuotaUsedUp { .. } | Self::DiskFull { .. } => ErrorKind::InsufficientStorage,
-            Self::SourceSize { .. } => ErrorKind::Internal,
-            Self::Io { .. } | Self::Locked { .. } | Self::Damaged { .. } | Self::SpoolFailed => {
-                ErrorKind::Unavailable
-            }
+            Self::S3 { source: S3Failure::Full { .. }, .. }
+            | Self::QuotaUsedUp { .. }
+            | Self::DiskFull { .. } => ErrorKind::InsufficientStorage,
+            Self::SourceSize { .. } | Self::S3Settings { .. } => ErrorKind::Internal,
+            Self::Io { .. }
+            | Self::Locked { .. }
+            | Self::Damaged { .. }
+            | Self::S3 { .. }
+            | Self::SpoolFailed => ErrorKind::Unavailable,
         }
     }
 }

@@ -19,6 +19,10 @@
 //! A crash between any two steps leaves a temporary file, which the next open sweeps, or a
 //! blob without a row, which garbage collection finds.
 //!
+//! [`S3Store`] has steps 4 to 6 in one: an object appears whole or not at all, and when the server
+//! says so it is as durable as the server makes things. A [`DiskTier`] before it names its file
+//! only after that, so that what is there is also below.
+//!
 //! Invariant: absence is `Ok(None)` and every other trouble is an error; a disk that does not
 //! answer must never look like a blob that does not exist. No file I/O runs on an async
 //! thread, except the unlink and the last small write of a spool file that is given away.
@@ -28,17 +32,25 @@
 mod block_pool;
 mod blocking;
 mod directory_lock;
+mod disk_tier;
 mod error;
+mod fan_out;
 mod file_spool;
 mod file_store;
 mod file_stream;
+mod free_space;
 mod hasher;
 mod memory;
+mod opened_file;
 mod positional;
+mod s3;
+mod tasks;
 mod temporary;
 
+pub use disk_tier::DiskTier;
 pub use error::StoreError;
 pub use file_spool::{FileSpool, Quota};
 pub use file_store::FileStore;
 pub use hasher::MultiHasher;
 pub use memory::{MemoryStore, MemoryTier, TierLimits};
+pub use s3::{Addressing, S3Failure, S3Settings, S3Store, S3Timeouts, Security};

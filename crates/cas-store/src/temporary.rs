@@ -30,6 +30,13 @@ impl Temporary {
         Ok((file, Self { path }))
     }
 
+    /// A second name in `directory` for the file at `source`, on the same file system.
+    pub(crate) fn link(source: &Path, directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(Uuid::new_v4().hyphenated().to_string());
+        fs::hard_link(source, &path).during("link to", &path)?;
+        Ok(Self { path })
+    }
+
     /// Where the file is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

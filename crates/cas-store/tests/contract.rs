@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use cas_store::{FileSpool, FileStore, MemoryStore, MemoryTier, Quota, TierLimits};
+use cas_store::{DiskTier, FileSpool, FileStore, MemoryStore, MemoryTier, Quota, TierLimits};
 
 const LIMITS: TierLimits = TierLimits { total: 8 << 20, blob: 512 << 10 };
 
@@ -23,6 +23,15 @@ async fn tier_over_files(directory: PathBuf) -> MemoryTier<FileStore> {
 
 async fn tier_over_memory(directory: PathBuf) -> MemoryTier<MemoryStore> {
     MemoryTier::new(memory_store(directory).await, LIMITS)
+}
+
+async fn disk_over_memory(directory: PathBuf) -> DiskTier<MemoryStore> {
+    let quota = Quota { bytes: 64 << 20, reserve: 0 };
+    DiskTier::open(memory_store(directory.clone()).await, &directory, quota).unwrap()
+}
+
+async fn memory_over_disk(directory: PathBuf) -> MemoryTier<DiskTier<MemoryStore>> {
+    MemoryTier::new(disk_over_memory(directory).await, LIMITS)
 }
 
 async fn file_spool(directory: PathBuf, bytes: u64) -> FileSpool {
@@ -43,6 +52,14 @@ mod memory_before_files {
 
 mod memory_before_memory {
     testkit::blob_store_contract!(super::tier_over_memory);
+}
+
+mod disk_before_memory {
+    testkit::blob_store_contract!(super::disk_over_memory);
+}
+
+mod memory_before_disk {
+    testkit::blob_store_contract!(super::memory_over_disk);
 }
 
 mod spool {

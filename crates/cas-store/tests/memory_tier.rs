@@ -94,6 +94,14 @@ impl BlobStore for Counting {
         self.blobs.list(after, limit).await
     }
 
+    async fn epoch(&self) -> Result<u64> {
+        self.blobs.epoch().await
+    }
+
+    async fn set_epoch(&self, epoch: u64) -> Result<()> {
+        self.blobs.set_epoch(epoch).await
+    }
+
     async fn check(&self) -> Result<()> {
         self.blobs.check().await
     }

@@ -8,10 +8,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use artifact_core::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox};
@@ -75,6 +77,15 @@ impl EncryptionKey {
         Self::from_base64(&std::fs::read_to_string(path).map_err(failed)?)
     }
 
+    /// A secret for another `purpose` that everybody who has this key can derive, in hexadecimal.
+    pub fn derive(&self, purpose: &str) -> Secret {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret());
+        let tag = hmac::sign(&key, purpose.as_bytes());
+        let text =
+            tag.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        Secret::new(text)
+    }
+
     /// Encrypts `text` for `repository`.
     pub(crate) fn seal(&self, repository: &str, text: &str) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
@@ -108,6 +119,11 @@ impl EncryptionKey {
         let mut buffer = Zeroizing::new(text.to_vec());
         let text = self.cipher()?.open_in_place(nonce, Aad::from(repository), &mut buffer).ok()?;
         Some(Zeroizing::new(std::str::from_utf8(text).ok()?.to_owned()))
+    }
+
+    /// Names the key without giving it away, so that a key can be compared with the one in use.
+    pub(crate) fn fingerprint(&self) -> [u8; KEY_ID_LENGTH] {
+        self.id()
     }
 
     fn cipher(&self) -> Option<LessSafeKey> {

@@ -1,12 +1,29 @@
 //! What can go wrong inside the store, and the one place that turns it into the shared error.
 
+use std::path::PathBuf;
+
 use artifact_core::{Error, ErrorKind, RepositoryName};
+use tokio_postgres::error::SqlState;
+
+use crate::postgres::{is_broken, is_lost_race};
 
 /// A failure inside the store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),
+    #[error("the database failed")]
+    Postgres(#[from] tokio_postgres::Error),
+    #[error("there is no connection to the database")]
+    NoConnection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the database does not answer in time")]
+    Unanswered,
+    #[error("all connections to the database are busy")]
+    Busy,
+    #[error("the database keeps failing and is not asked for a moment")]
+    Paused,
+    #[error("the configuration kept in {path} cannot be used")]
+    KeptConfiguration { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the schema cannot be migrated")]
     Migration(#[from] refinery::Error),
     #[error("the database directory or a thread cannot be used")]
@@ -17,10 +34,14 @@ pub(crate) enum StoreError {
     Credential(String),
     #[error("a credential cannot be encrypted")]
     Encryption,
+    #[error("the row kept changing while it was written")]
+    Unsettled,
     #[error("the repository does not exist")]
     NoSuchRepository,
     #[error("a blob of this digest is stored with another size")]
     OtherSize,
+    #[error("the bytes of this blob are being deleted, try again in a minute")]
+    DeletionInDoubt,
 }
 
 impl StoreError {
@@ -38,9 +59,25 @@ impl StoreError {
     fn is_disk_full(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Postgres(error) => error.code() == Some(&SqlState::DISK_FULL),
             Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }
+    }
+
+    /// Whether the database could not be asked, or gave no answer.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self, Self::NoConnection(_) | Self::Unanswered) || self.is_broken_connection()
+    }
+
+    /// Whether the connection was lost, which says nothing about the next one.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        matches!(self, Self::Postgres(error) if is_broken(error))
+    }
+
+    /// Whether the same transaction may succeed if it is begun anew.
+    pub(crate) fn is_lost_race(&self) -> bool {
+        matches!(self, Self::Postgres(error) if is_lost_race(error))
     }
 }
 
@@ -53,8 +90,17 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NoSuchRepository => Self::new(ErrorKind::NotFound, error.to_string()),
             StoreError::OtherSize => Self::new(ErrorKind::Integrity, error.to_string()),
-            StoreError::Credential(_) => Self::new(ErrorKind::Unavailable, error.to_string()),
+            StoreError::Credential(_) | StoreError::DeletionInDoubt => {
+                Self::new(ErrorKind::Unavailable, error.to_string())
+            }
             StoreError::Sqlite(_)
+            | StoreError::Postgres(_)
+            | StoreError::NoConnection(_)
+            | StoreError::Unanswered
+            | StoreError::Busy
+            | StoreError::Unsettled
+            | StoreError::Paused
+            | StoreError::KeptConfiguration { .. }
             | StoreError::Migration(_)
             | StoreError::Io(_)
             | StoreError::Malformed(..)

@@ -1,17 +1,27 @@
 //! Metadata stores over SQL: the only crate that holds SQL.
 //!
 //! [`SqliteStore`] keeps everything about repositories and artifacts in one directory of one
-//! machine. The schema and its triggers live in the top-level `migrations/`, statements longer
-//! than a line in files beside the code that runs them.
+//! machine, [`PostgresStore`] in one database that replicas share. The schemas and their triggers
+//! live in the top-level `migrations/`, statements longer than a line in files beside the code
+//! that runs them.
 //!
 //! Invariant: a write is acknowledged only after it is committed, and a credential reaches the
 //! disk only encrypted.
 
+mod checksums;
+mod collector_run;
 mod definition;
 mod encryption;
 mod error;
+mod integer;
+mod page;
+mod postgres;
 mod precondition;
+mod range;
+mod span;
 mod sqlite;
+mod stored_repository;
 
 pub use encryption::{EncryptionKey, KeyError};
+pub use postgres::{PostgresError, PostgresSettings, PostgresStore, TlsMode};
 pub use sqlite::SqliteStore;

@@ -10,6 +10,8 @@ mod origin;
 mod plan;
 mod script;
 mod scripted_upstream;
+#[cfg(feature = "services")]
+pub mod services;
 
 pub use gate::Gate;
 pub use memory_meta_store::MemoryMetaStore;

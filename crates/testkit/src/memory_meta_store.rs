@@ -3,22 +3,27 @@
 //! It never blocks and starts no thread, so paused time works; it can be told to fail; and it
 //! counts how often it is asked. It passes the same contract as the stores that ship.
 
+mod changes;
+mod garbage;
 mod listing;
 mod repositories;
 mod rows;
 mod statistics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use artifact_core::ports::{MetaStore, Precondition};
+use artifact_core::ports::{AccessLogRecord, CollectorHistory, MetaStore, Precondition, RowChange};
 use artifact_core::{
     ArtifactRow, BlobId, Error, ErrorKind, Repository, RepositoryName, Result, RowKey, Timestamp,
 };
 use async_trait::async_trait;
 
+use garbage::Entry;
 use statistics::Statistics;
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
 
 /// A metadata store in memory.
 #[derive(Debug, Default)]
@@ -26,16 +31,46 @@ pub struct MemoryMetaStore {
     state: Mutex<State>,
     failure: Mutex<Option<ErrorKind>>,
     calls: AtomicU64,
+    /// Told whenever a blob whose bytes were being deleted may be used again.
+    unlocked: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     generation: i64,
     last_id: i64,
     repositories: BTreeMap<RepositoryName, Repository>,
     rows: BTreeMap<RowKey, StoredRow>,
-    blobs: BTreeMap<BlobId, u64>,
+    blobs: BTreeMap<BlobId, Entry>,
+    /// Pins on blobs that have no entry yet.
+    pins: BTreeMap<BlobId, BTreeMap<String, Timestamp>>,
+    history: CollectorHistory,
+    changes: Vec<(Timestamp, RowChange)>,
+    last_change: i64,
+    wake_ups: broadcast::Sender<()>,
+    batches: HashSet<Uuid>,
+    log: Vec<AccessLogRecord>,
     statistics: Statistics,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            last_id: 0,
+            repositories: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            pins: BTreeMap::new(),
+            history: CollectorHistory::default(),
+            changes: Vec::new(),
+            last_change: 0,
+            wake_ups: broadcast::Sender::new(64),
+            batches: HashSet::new(),
+            log: Vec::new(),
+            statistics: Statistics::default(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -67,8 +102,13 @@ impl MemoryMetaStore {
         let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
             Some(kind) => Err(Error::new(kind, "the metadata store was told to fail")),
-            None => Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => Ok(self.lock()),
         }
+    }
+
+    /// Lets a caller in who is not asking anything.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

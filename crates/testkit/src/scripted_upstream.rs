@@ -5,16 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use artifact_core::ports::{
-    Intent, OriginState, Upstream, UpstreamError, UpstreamReason, UpstreamRequest,
+    Intent, OriginState, OriginWarning, Upstream, UpstreamError, UpstreamReason, UpstreamRequest,
     UpstreamResponse, UpstreamTarget,
 };
 use artifact_core::{ByteStream, Error, RepositoryId};
 use async_trait::async_trait;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http::header::{
     ACCEPT, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::plan::{BrokenBody, Plan};
 use crate::script::{Fault, Framing, Script, ScriptBook};
@@ -29,6 +31,18 @@ pub struct ScriptedUpstream {
     scripts: ScriptBook,
     requests: Mutex<Vec<UpstreamRequest>>,
     states: Mutex<HashMap<RepositoryId, OriginState>>,
+    warnings: Warnings,
+    heeded: Mutex<Vec<OriginWarning>>,
+}
+
+/// Warnings on their way to whoever listens.
+#[derive(Debug)]
+struct Warnings(broadcast::Sender<OriginWarning>);
+
+impl Default for Warnings {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(64))
+    }
 }
 
 impl ScriptedUpstream {
@@ -56,6 +70,17 @@ impl ScriptedUpstream {
     /// of the target fail as they would with a real client, and nothing is counted.
     pub fn set_state(&self, target: RepositoryId, state: OriginState) {
         lock(&self.states).insert(target, state);
+    }
+
+    /// Tells whoever listens to [`Upstream::warnings`].
+    pub fn warn(&self, warning: OriginWarning) {
+        // Fails only when nobody listens.
+        let _ = self.warnings.0.send(warning);
+    }
+
+    /// Every warning that was taken over from another replica.
+    pub fn heeded(&self) -> Vec<OriginWarning> {
+        lock(&self.heeded).clone()
     }
 
     async fn answer(&self, request: &UpstreamRequest) -> Result<Plan, UpstreamError> {
@@ -92,6 +117,22 @@ impl Upstream for ScriptedUpstream {
 
     fn state(&self, target: &UpstreamTarget) -> OriginState {
         lock(&self.states).get(&target.id).copied().unwrap_or(OriginState::Closed)
+    }
+
+    fn warnings(&self) -> artifact_core::ports::Warnings {
+        Box::pin(stream::unfold(self.warnings.0.subscribe(), |mut receiver| async {
+            loop {
+                match receiver.recv().await {
+                    Ok(warning) => return Some((warning, receiver)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        }))
+    }
+
+    fn heed(&self, warning: &OriginWarning) {
+        lock(&self.heeded).push(warning.clone());
     }
 }
 

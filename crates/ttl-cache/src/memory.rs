@@ -6,17 +6,13 @@ use artifact_core::Result;
 use artifact_core::ports::{Announcement, Announcements, Lease, LeaseOutcome, TtlCache};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
 use quick_cache::sync::Cache;
 use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
+use crate::announcements::{ANNOUNCEMENTS, heard};
 use crate::expiry::{deadline, is_over};
 use crate::leases::Leases;
-
-/// Announcements that a slow receiver may be behind before it loses some.
-const ANNOUNCEMENTS: usize = 1024;
 
 /// Hints in memory, bounded: the least used ones are forgotten first.
 #[derive(Debug)]
@@ -96,15 +92,7 @@ impl TtlCache for MemoryTtlCache {
     }
 
     fn changes(&self) -> Announcements {
-        Box::pin(stream::unfold(self.announcements.subscribe(), |mut receiver| async {
-            loop {
-                match receiver.recv().await {
-                    Ok(announcement) => return Some((announcement, receiver)),
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                }
-            }
-        }))
+        heard(self.announcements.subscribe())
     }
 }
 

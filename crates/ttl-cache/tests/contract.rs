@@ -1,4 +1,4 @@
-//! The contract of the port.
+//! The contract of the port, in memory.
 
 use std::future::{Ready, ready};
 

@@ -102,6 +102,19 @@ impl Breaker {
         }
     }
 
+    /// Takes over that another replica leaves the origin alone for `pause`. A pause of ours is
+    /// never shortened, and a probe of ours that is under way will know better.
+    pub(crate) fn heed(&mut self, pause: Duration, now: Instant) {
+        let until = now + pause;
+        match self.state {
+            State::Open { until: own } if own >= until => {}
+            State::HalfOpen { is_probing: true, .. } => {}
+            State::Closed | State::Open { .. } | State::HalfOpen { .. } => {
+                self.state = State::Open { until };
+            }
+        }
+    }
+
     pub(crate) fn standing(&self, now: Instant) -> Standing {
         match self.state {
             State::Closed => Standing::Closed,
@@ -326,6 +339,65 @@ mod tests {
         bench.request(Outcome::Success);
         bench.trip();
         assert_eq!(bench.pause(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_warning_opens_it_and_never_shortens_a_pause() {
+        for (own, told, expected) in [
+            (None, 7_000, 7_000),
+            (None, 900_000, 900_000),
+            (Some(0), 3_000, 10_000),
+            (Some(0), 30_000, 30_000),
+            (Some(9_000), 3_000, 3_000),
+            // The pause is over and no probe is under way.
+            (Some(10_000), 3_000, 3_000),
+        ] {
+            let mut bench = Bench::new();
+            if let Some(waited) = own {
+                bench.trip();
+                bench.wait(waited);
+            }
+            bench.breaker.heed(Duration::from_millis(told), bench.now);
+            assert_eq!(bench.pause(), Duration::from_millis(expected), "{own:?} {told}");
+        }
+    }
+
+    #[test]
+    fn a_warning_between_two_probes_opens_it_again() {
+        let mut bench = Bench::new();
+        bench.trip();
+        bench.wait(10_000);
+        bench.request(Outcome::Success);
+        bench.breaker.heed(Duration::from_secs(20), bench.now);
+        assert_eq!(bench.pause(), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_probe_under_way_outranks_a_warning() {
+        for (outcome, expected) in [
+            (Outcome::Success, Standing::HalfOpen),
+            (Outcome::Failure, Standing::Open { retry_after: Duration::from_secs(20) }),
+        ] {
+            let mut bench = Bench::new();
+            bench.trip();
+            bench.wait(10_000);
+            assert_eq!(bench.breaker.admit(bench.now), Ok(Admission::Probe));
+            bench.breaker.heed(Duration::from_secs(60), bench.now);
+            bench.breaker.record(Admission::Probe, outcome, bench.now, EVEN);
+            assert_eq!(bench.breaker.standing(bench.now), expected);
+        }
+    }
+
+    #[test]
+    fn a_heeded_pause_ends_with_a_probe() {
+        let mut bench = Bench::new();
+        bench.breaker.heed(Duration::from_secs(7), bench.now);
+        bench.breaker.record(Admission::Ordinary, Outcome::Success, bench.now, EVEN);
+        assert_eq!(bench.breaker.admit(bench.now), Err(Duration::from_secs(7)));
+        bench.wait(7_000);
+        assert_eq!(bench.request(Outcome::Success), Admission::Probe);
+        assert_eq!(bench.request(Outcome::Success), Admission::Probe);
+        assert_eq!(bench.request(Outcome::Success), Admission::Ordinary);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use artifact_core::ByteStream;
 use artifact_core::ports::{
-    OriginState, Upstream, UpstreamError, UpstreamReason, UpstreamRequest, UpstreamResponse,
-    UpstreamTarget,
+    OriginState, OriginWarning, Upstream, UpstreamError, UpstreamReason, UpstreamRequest,
+    UpstreamResponse, UpstreamTarget, Warnings,
 };
 use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -67,7 +67,7 @@ impl HttpUpstream {
         Ok(Self {
             clients: Clients::new(&settings)?,
             permits: Permits::new(&settings.limits, settings.timeouts.queue),
-            health: Health::default(),
+            health: Health::new(),
             settings,
         })
     }
@@ -216,6 +216,14 @@ impl Upstream for HttpUpstream {
 
     fn state(&self, target: &UpstreamTarget) -> OriginState {
         self.health.state(target)
+    }
+
+    fn warnings(&self) -> Warnings {
+        self.health.warnings()
+    }
+
+    fn heed(&self, warning: &OriginWarning) {
+        self.health.heed(warning);
     }
 }
 

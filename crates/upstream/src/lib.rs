@@ -4,6 +4,8 @@
 //! where the connection is made, credentials stay with their origin, timeouts guard the body and
 //! not only the head, and a failing origin is left alone for a while.
 //!
+//! [`HttpPeers`] reaches the other replicas of this server, which are no upstreams.
+//!
 //! Invariants: no proxy settings are inherited from the environment, no header of a client is
 //! ever passed on, and what a client or this process did wrong never counts against an origin.
 
@@ -19,6 +21,7 @@ mod gzip;
 mod headers;
 mod health;
 mod http_upstream;
+mod peers;
 mod permits;
 mod random;
 mod redirect;
@@ -27,10 +30,12 @@ mod retry;
 mod retry_after;
 mod settings;
 mod tls;
+mod warnings;
 mod window;
 
 pub use address::{Allowance, Verdict, address_policy};
 pub use http_upstream::HttpUpstream;
+pub use peers::{HttpPeers, PeerTimeouts};
 pub use resolve::{Resolve, SystemResolver};
 pub use settings::{Limits, Settings, Timeouts};
 pub use tls::SetupError;

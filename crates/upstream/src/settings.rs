@@ -9,6 +9,9 @@ use artifact_core::{Clock, SystemClock};
 
 use crate::{Resolve, SystemResolver};
 
+/// What we call ourselves unless told otherwise.
+pub(crate) const USER_AGENT: &str = concat!("artifactapi/", env!("CARGO_PKG_VERSION"));
+
 /// How the client behaves. The defaults are right for production.
 #[derive(Clone)]
 pub struct Settings {
@@ -27,7 +30,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            user_agent: concat!("artifactapi/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: USER_AGENT.to_owned(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             resolver: Arc::new(SystemResolver),

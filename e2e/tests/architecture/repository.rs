@@ -28,11 +28,47 @@ const BANNED: &[(&str, &str)] = &[
     ("aws-lc-rs", "one crypto library: ring"),
     ("aws-lc-sys", "one crypto library: ring"),
     ("axum", "our routes are a closed enum parsed before authentication"),
-    ("chrono", "one time library: jiff"),
     ("native-tls", "one TLS library: rustls"),
     ("openssl", "one TLS library: rustls"),
     ("openssl-sys", "one TLS library: rustls"),
 ];
+
+/// Crates that must stay below those that brought them in.
+const CONFINED: &[Confined] = &[
+    Confined {
+        name: "chrono",
+        versions: "",
+        below: &["rusoto_credential", "rusoto_signature", "s3s", "s3s-fs"],
+        reason: "one time library: jiff",
+    },
+    Confined {
+        name: "hyper",
+        versions: "0.",
+        below: &["hyper-rustls", "rusoto_core", "rusoto_credential", "rusoto_signature"],
+        reason: "one HTTP; the old one is the part of rusoto that is not used",
+    },
+    Confined {
+        name: "http",
+        versions: "0.",
+        below: &["h2", "http-body", "hyper", "rusoto_core", "rusoto_signature"],
+        reason: "one HTTP; the old one is the part of rusoto that is not used",
+    },
+];
+
+/// A crate that only some others may depend on.
+struct Confined {
+    name: &'static str,
+    /// How the versions begin that are meant.
+    versions: &'static str,
+    below: &'static [&'static str],
+    reason: &'static str,
+}
+
+impl Confined {
+    fn is(&self, package: &Locked) -> bool {
+        package.name == self.name && package.version.starts_with(self.versions)
+    }
+}
 
 /// As in `.deny.toml`.
 const LICENCES: &[&str] = &[
@@ -106,24 +142,44 @@ fn sql_files_are_queries_of_meta_db_or_migrations() -> Result<()> {
     Ok(())
 }
 
-/// The names and versions in the lock file.
-fn locked(workspace: &Workspace) -> Result<Vec<(String, String)>> {
+/// A package in the lock file.
+struct Locked {
+    name: String,
+    version: String,
+    /// Names, with a version where there are several.
+    dependencies: Vec<String>,
+}
+
+impl Locked {
+    fn depends_on(&self, other: &Self) -> bool {
+        let with_version = format!("{} {}", other.name, other.version);
+        self.dependencies.iter().any(|name| *name == other.name || *name == with_version)
+    }
+}
+
+fn locked(workspace: &Workspace) -> Result<Vec<Locked>> {
     let lock_file = std::fs::read_to_string(workspace.root().join("Cargo.lock"))?;
     let value = |block: &str, key: &str| {
         let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
         line.and_then(|line| line.strip_suffix('"')).map(str::to_owned)
     };
-    let blocks = lock_file.split("[[package]]").skip(1);
-    let packages: Vec<_> = blocks
-        .filter_map(|block| Some((value(block, "name")?, value(block, "version")?)))
-        .collect();
+    let dependency = |line: &str| Some(line.strip_prefix(" \"")?.strip_suffix("\",")?.to_owned());
+    let package = |block: &str| {
+        let dependencies = block.lines().filter_map(dependency).collect();
+        Some(Locked {
+            name: value(block, "name")?,
+            version: value(block, "version")?,
+            dependencies,
+        })
+    };
+    let packages: Vec<_> = lock_file.split("[[package]]").skip(1).filter_map(package).collect();
     ensure!(!packages.is_empty(), "the lock file was not understood");
     Ok(packages)
 }
 
 #[test]
 fn banned_crates_are_not_in_the_lock_file() -> Result<()> {
-    for (name, version) in locked(&Workspace::load()?)? {
+    for Locked { name, version, .. } in locked(&Workspace::load()?)? {
         let reason = BANNED.iter().find(|(banned, _)| *banned == name).map(|(_, reason)| reason);
         assert!(reason.is_none(), "{name} {version} is banned: {reason:?}");
     }
@@ -131,8 +187,24 @@ fn banned_crates_are_not_in_the_lock_file() -> Result<()> {
 }
 
 #[test]
+fn confined_crates_stay_below_those_that_brought_them_in() -> Result<()> {
+    let packages = locked(&Workspace::load()?)?;
+    for confined in CONFINED {
+        let meant: Vec<_> = packages.iter().filter(|package| confined.is(package)).collect();
+        assert!(!meant.is_empty(), "{} is gone: so should its rule be", confined.name);
+        let uses = |user: &&Locked| meant.iter().any(|package| user.depends_on(package));
+        for user in packages.iter().filter(uses) {
+            let is_allowed = confined.below.contains(&user.name.as_str());
+            let (name, reason) = (confined.name, confined.reason);
+            assert!(is_allowed, "{} {} depends on {name}: {reason}", user.name, user.version);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn rustls_and_ring_are_of_the_present_generation() -> Result<()> {
-    for (name, version) in locked(&Workspace::load()?)? {
+    for Locked { name, version, .. } in locked(&Workspace::load()?)? {
         let allowed = match name.as_str() {
             "rustls" => version.starts_with("0.23."),
             "ring" => version.starts_with("0.17."),
@@ -169,6 +241,14 @@ fn the_list_of_licences_is_the_one_in_the_deny_file() -> Result<()> {
             deny.contains(&format!("name = \"{banned}\"")),
             "{banned} is missing in .deny.toml"
         );
+    }
+    for confined in CONFINED {
+        let below: Vec<_> = confined.below.iter().map(|name| format!("\"{name}\"")).collect();
+        let wrappers = format!("wrappers = [{}]", below.join(", "));
+        let is_in_line = |line: &str| {
+            line.contains(&format!("name = \"{}\"", confined.name)) && line.contains(&wrappers)
+        };
+        assert!(deny.lines().any(is_in_line), "{} is not below {below:?}", confined.name);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -99,6 +100,54 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Up to `limit` blobs with ids greater than `after`, in order of id.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>>;
 
+    /// The epoch last written with [`set_epoch`](Self::set_epoch); 0 if there was none.
+    async fn epoch(&self) -> Result<u64>;
+
+    /// Keeps `epoch` beside the blobs, durably, so that a metadata store that was restored from an
+    /// older backup is noticed before anything is collected for it.
+    async fn set_epoch(&self, epoch: u64) -> Result<()>;
+
     /// Proves with a write, a read and a delete that the store works.
     async fn check(&self) -> Result<()>;
+}
+
+#[async_trait]
+impl<T: BlobStore + ?Sized> BlobStore for Arc<T> {
+    async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>> {
+        self.as_ref().open(id, range).await
+    }
+
+    async fn stat(&self, id: BlobId) -> Result<Option<u64>> {
+        self.as_ref().stat(id).await
+    }
+
+    async fn put_file(
+        &self,
+        id: BlobId,
+        source: &Path,
+        size: u64,
+        durability: Durability,
+    ) -> Result<()> {
+        self.as_ref().put_file(id, source, size, durability).await
+    }
+
+    async fn delete(&self, id: BlobId) -> Result<bool> {
+        self.as_ref().delete(id).await
+    }
+
+    async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {
+        self.as_ref().list(after, limit).await
+    }
+
+    async fn epoch(&self) -> Result<u64> {
+        self.as_ref().epoch().await
+    }
+
+    async fn set_epoch(&self, epoch: u64) -> Result<()> {
+        self.as_ref().set_epoch(epoch).await
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.as_ref().check().await
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::{AccessLog, BlobIndex, ChangeFeed, CollectorStore};
 use crate::{
     ArtifactRow, Definition, PackageType, RepoPath, Repository, RepositoryId, RepositoryName,
     Result, RowKey, Timestamp,
@@ -12,7 +13,16 @@ use crate::{
 
 /// The whole metadata store.
 #[async_trait]
-pub trait MetaStore: RowStore + RepositoryStore + StatStore {
+pub trait MetaStore:
+    RowStore
+    + RowEviction
+    + RepositoryStore
+    + StatStore
+    + BlobIndex
+    + CollectorStore
+    + ChangeFeed
+    + AccessLog
+{
     /// Proves that the store answers reads and writes.
     async fn check(&self) -> Result<()>;
 }
@@ -192,6 +202,28 @@ pub trait RowStore: fmt::Debug + Send + Sync {
 
     /// What every repository holds, and the bytes of all distinct blobs.
     async fn usage(&self) -> Result<(Vec<(RepositoryId, Usage)>, u64)>;
+}
+
+/// Which cached rows may go when room is needed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EvictionPass {
+    /// Rows of these repositories only.
+    pub repositories: Vec<RepositoryId>,
+    /// Stop when the evicted rows' sizes add up to at least this.
+    pub bytes: u64,
+    /// Rows that were stored or served at or after this moment stay.
+    pub unused_since: Timestamp,
+    /// At most this many rows.
+    pub limit: usize,
+}
+
+/// Making room among cached rows. The bytes of an evicted row are freed by garbage collection,
+/// if nothing else refers to them.
+#[async_trait]
+pub trait RowEviction: fmt::Debug + Send + Sync {
+    /// Removes the rows that were not used for the longest time: last served, or stored where
+    /// they never were.
+    async fn evict_least_used(&self, pass: &EvictionPass) -> Result<Evicted>;
 }
 
 /// A repository about to be created or replaced.

@@ -5,21 +5,30 @@
 //! absence may become a 404. No transaction handle crosses a port: every method is one whole
 //! atomic operation.
 
+mod access_log;
+mod blob_index;
 mod blob_store;
+mod change_feed;
 mod meta_store;
 mod spool;
 mod ttl_cache;
 mod upstream;
 
+pub use access_log::{AccessLog, AccessLogRecord};
+pub use blob_index::{
+    BlobIndex, CollectorHistory, CollectorRun, CollectorStore, EraseBytes, GarbagePass,
+    GarbageSurvey, Pinned, Reclaimed, Restoration, Reviewed, RunOutcome,
+};
 pub use blob_store::{BlobListing, BlobPayload, BlobRead, BlobStore, ByteRange, Durability};
+pub use change_feed::{ChangeFeed, ChangedRows, Changes, RowChange, WakeUps};
 pub use meta_store::{
-    AccessRecord, Change, Evicted, ListedRow, Listing, MetaStore, NewRepository, Precondition,
-    Prefix, Published, RepositoryStore, RowQuery, RowStore, Selector, StatBucket, StatStore,
-    StateFilter, Usage, Validation,
+    AccessRecord, Change, Evicted, EvictionPass, ListedRow, Listing, MetaStore, NewRepository,
+    Precondition, Prefix, Published, RepositoryStore, RowEviction, RowQuery, RowStore, Selector,
+    StatBucket, StatStore, StateFilter, Usage, Validation,
 };
 pub use spool::{Hasher, Spool, SpoolReader, SpoolWriter};
 pub use ttl_cache::{Announcement, Announcements, Lease, LeaseOutcome, TtlCache};
 pub use upstream::{
-    Conditions, Intent, OriginState, Trust, Upstream, UpstreamError, UpstreamReason,
-    UpstreamRequest, UpstreamResponse, UpstreamTarget,
+    Conditions, Intent, OriginState, OriginWarning, Peers, Trust, Upstream, UpstreamError,
+    UpstreamReason, UpstreamRequest, UpstreamResponse, UpstreamTarget, WarningReason, Warnings,
 };

@@ -1,12 +1,15 @@
 //! The way out: one client towards every upstream.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_core::Stream;
 use http::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use crate::{ByteStream, Credential, Error, ErrorKind, RepositoryId, RepositoryName};
 
@@ -255,4 +258,46 @@ pub trait Upstream: fmt::Debug + Send + Sync {
 
     /// How the origin of the target's `base_url` is doing.
     fn state(&self, target: &UpstreamTarget) -> OriginState;
+
+    /// What this process finds out from now on that other replicas should know.
+    fn warnings(&self) -> Warnings;
+
+    /// Takes over what another replica found out, as if this process had: a pause is never
+    /// shortened, and nothing of it is told on.
+    fn heed(&self, warning: &OriginWarning);
+}
+
+/// An origin should be left alone for a while.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OriginWarning {
+    /// The remote.
+    pub remote: RepositoryId,
+    /// The origin, such as `https://registry.example:8443`.
+    pub origin: String,
+    /// Why.
+    pub reason: WarningReason,
+    /// For how long, in milliseconds from now.
+    pub pause_ms: u64,
+}
+
+/// Why an origin should be left alone.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningReason {
+    /// It keeps failing: its circuit is open.
+    Failing,
+    /// It asked us to slow down.
+    RateLimited,
+}
+
+/// A stream of warnings; a receiver that lags loses the oldest. It ends with the client.
+pub type Warnings = Pin<Box<dyn Stream<Item = OriginWarning> + Send>>;
+
+/// The other replicas of this server, as far as they share a download.
+#[async_trait]
+pub trait Peers: fmt::Debug + Send + Sync {
+    /// Joins the download `flight` of the replica at `address` (an `http` or `https` URL) from its first
+    /// byte. The answer is upstream's, as that replica received it; its body breaks off with an error where the
+    /// other replica's download does.
+    async fn follow(&self, address: &str, flight: &str) -> Result<UpstreamResponse, UpstreamError>;
 }

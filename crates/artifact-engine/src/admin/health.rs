@@ -13,6 +13,7 @@ use super::{Access, Admin, status};
 
 /// How long a part may take before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(5);
+const HINTS: &str = "hints";
 
 impl Admin {
     pub(super) async fn examine(&self) -> Health {
@@ -23,12 +24,13 @@ impl Admin {
             tried("spool", "write passed", self.try_spool()),
         )
         .await;
-        let own = [storage, metadata, spool];
+        let hints = self.hints_check().await;
+        let own = [storage, metadata, spool].into_iter().chain(hints);
+        let own = own.map(|check| self.with_what_is_served(check));
         let upstreams = self.repository_checks().await;
-        let checks: Vec<_> =
-            own.into_iter().chain([self.access_check()]).chain(upstreams).collect();
+        let checks: Vec<_> = own.chain([self.access_check()]).chain(upstreams).collect();
         Health {
-            status: overall(&checks),
+            status: overall(&checks, &self.engine.settings().services),
             version: self.server.version.clone(),
             uptime_seconds: self.now().since(self.server.started_at).as_secs(),
             checks,
@@ -38,6 +40,38 @@ impl Admin {
     async fn try_spool(&self) -> Result<()> {
         let mut file = self.engine.parts().spool.create(Some(1), &[]).await?;
         file.append(Bytes::from_static(b"!")).await
+    }
+
+    /// Hints of this process cannot fail; those of a service can.
+    async fn hints_check(&self) -> Option<Check> {
+        if !self.engine.settings().services.contains(&HINTS) {
+            return None;
+        }
+        let ttl = &self.engine.parts().ttl;
+        let key = format!("health:{}", self.engine.settings().replica);
+        let trial = async {
+            ttl.set(&key, Bytes::from_static(b"!"), PATIENCE).await?;
+            ttl.get(&key).await.map(drop)
+        };
+        Some(tried(HINTS, "write and read passed", trial).await)
+    }
+
+    /// Says what clients still get while a service is down.
+    fn with_what_is_served(&self, check: Check) -> Check {
+        let is_service = self.engine.settings().services.contains(&&*check.name);
+        if check.status != CheckStatus::Down || !is_service {
+            return check;
+        }
+        let serving = match &*check.name {
+            "metadata" => {
+                "recently served files; other files of remotes pass through unstored; no uploads"
+            }
+            "storage" => {
+                "files on the local disk; other files of remotes pass through unstored; no uploads"
+            }
+            _ => "everything; upstreams may be asked once per replica",
+        };
+        Check { serving: Some(serving.to_owned()), ..check }
     }
 
     fn access_check(&self) -> Check {
@@ -57,13 +91,13 @@ impl Admin {
         }
     }
 
-    /// Every remote, and what could not be loaded. When the store does not answer, the
-    /// configuration in force is the best that is known.
+    /// Every remote, and what could not be loaded. When the store does not answer, and while a
+    /// change that it tells of is not in force yet, the configuration in force is what is judged.
     async fn repository_checks(&self) -> Vec<Check> {
         let snapshot = self.engine.configuration().snapshot();
         let stored = match timeout(PATIENCE, self.meta().repositories()).await {
-            Ok(Ok(change)) => change.repositories,
-            Ok(Err(_)) | Err(_) => in_force(&snapshot),
+            Ok(Ok(change)) if change.generation == snapshot.generation() => change.repositories,
+            Ok(_) | Err(_) => in_force(&snapshot),
         };
         stored
             .iter()
@@ -129,10 +163,11 @@ fn repository_check(repository: &Repository, status: &Status) -> Option<Check> {
     }
 }
 
-/// A repository that is down degrades the whole; a part of the server takes it down.
-fn overall(checks: &[Check]) -> HealthStatus {
+/// An upstream or one of the `services` that is down degrades the whole; another part of the
+/// server takes it down.
+fn overall(checks: &[Check], services: &[&str]) -> HealthStatus {
     let down = || checks.iter().filter(|check| check.status == CheckStatus::Down);
-    if down().any(|check| !check.name.contains('/')) {
+    if down().any(|check| !check.name.contains('/') && !services.contains(&&*check.name)) {
         return HealthStatus::Down;
     }
     if down().next().is_some() { HealthStatus::Degraded } else { HealthStatus::Ok }
@@ -152,8 +187,11 @@ mod tests {
         ] {
             let checks: Vec<_> =
                 checks.into_iter().map(|(name, status)| Check::new(name, status)).collect();
-            assert_eq!(overall(&checks), expected, "{checks:?}");
+            assert_eq!(overall(&checks, &[]), expected, "{checks:?}");
         }
+        let storage = [Check::new("storage", Down)];
+        assert_eq!(overall(&storage, &["storage"]), HealthStatus::Degraded);
+        assert_eq!(overall(&storage, &["metadata"]), HealthStatus::Down);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!
 //! Invariant: a password goes in and never comes out, not in an answer, an error or a log.
 
+mod collector;
 mod definition;
 mod deletion;
 mod fields;
@@ -29,8 +30,9 @@ mod write;
 use std::sync::Arc;
 
 use admin_types::{
-    AdminApi, Condition, Evicted, Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem,
-    Repository, Selection, SnippetApi, Snippets, Stats, StatsQuery, Versioned, Write, Written,
+    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, Evicted, Health,
+    Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository, Selection, SnippetApi,
+    Snippets, Stats, StatsQuery, Versioned, Write, Written,
 };
 use artifact_core::{Timestamp, ports::MetaStore};
 use async_trait::async_trait;
@@ -173,5 +175,16 @@ impl SnippetApi for Admin {
         origin: &str,
     ) -> Result<Snippets, Problem> {
         self.write_snippets(name, client, origin)
+    }
+}
+
+#[async_trait]
+impl CollectorApi for Admin {
+    async fn collector(&self) -> Result<Collector, Problem> {
+        self.look_at_collector().await
+    }
+
+    async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem> {
+        self.run_collector(query).await
     }
 }

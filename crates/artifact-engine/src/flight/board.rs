@@ -1,16 +1,21 @@
 //! Which flights are under way.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_core::RowKey;
 
-use super::{Flight, Passenger, Phase};
+use super::{Flight, Passenger, Phase, SharedFlight};
 
 /// The flights of this process. An entry stays until its flight calls [`Board::land`]; a
 /// failed flight stays a little longer, so that a crowd shares one failure.
-#[derive(Debug, Default)]
-pub(crate) struct Board(Mutex<HashMap<RowKey, Arc<Flight>>>);
+#[derive(Debug)]
+pub(crate) struct Board {
+    replica: String,
+    count: AtomicU64,
+    flights: Mutex<HashMap<RowKey, Arc<Flight>>>,
+}
 
 /// A place on a flight.
 #[derive(Debug)]
@@ -22,13 +27,32 @@ pub(crate) enum Joined {
 }
 
 impl Board {
+    /// The empty board of the replica of this name.
+    pub(crate) fn new(replica: &str) -> Self {
+        Self { replica: replica.to_owned(), count: AtomicU64::new(0), flights: Mutex::default() }
+    }
+
+    /// The flight of that id for a replica that reads along, once its head is known.
+    pub(crate) fn share(&self, id: &str) -> Option<SharedFlight> {
+        let passenger = {
+            let flights = self.flights();
+            let flight = flights.values().find(|flight| flight.id == id)?;
+            flight.head.get()?;
+            flight.board()
+        };
+        let head = passenger.head()?;
+        let (headers, url) = (head.headers.clone(), head.url.clone());
+        let (size, framed) = (head.size, head.framed);
+        Some(SharedFlight { headers, url, size, framed, body: passenger.into_stream(None) })
+    }
+
     /// Joins the flight of `key`, or registers a new one.
     pub(crate) fn join(&self, key: &RowKey) -> Joined {
         let mut flights = self.flights();
         if let Some(flight) = flights.get(key).filter(|flight| !flight.is_forgotten()) {
             return Joined::Follower(flight.board());
         }
-        let flight = Arc::new(Flight::new(key.clone()));
+        let flight = Arc::new(Flight::new(self.next_id(), key.clone()));
         flights.insert(key.clone(), Arc::clone(&flight));
         let passenger = flight.board();
         Joined::Leader(flight, passenger)
@@ -57,6 +81,10 @@ impl Board {
 
     fn flights(&self) -> MutexGuard<'_, HashMap<RowKey, Arc<Flight>>> {
         // Nothing that panics runs under the lock, so the map is sound even if it was poisoned.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_id(&self) -> String {
+        format!("{}-{}", self.replica, self.count.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -77,6 +77,13 @@ impl Job {
         self.held.as_ref().or(self.heal.as_ref())
     }
 
+    /// Whether `row` is what this flight was to bring: newer than what is held, and of the right bytes.
+    pub(crate) fn is_satisfied_by(&self, row: &HotRow) -> bool {
+        let seen = self.replaces().map_or(0, |replaced| replaced.row.generation);
+        let is_required = self.expected.blob_id().is_none_or(|blob| blob == row.row.blob);
+        row.row.generation > seen && is_required
+    }
+
     /// What decides how the answer is judged.
     pub(crate) fn asked(&self) -> Asked {
         Asked {

@@ -11,10 +11,10 @@ use futures_util::StreamExt;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
+use super::turn::{Turn, Turns};
 use super::{Flight, FlightHead, Job, Phase};
 use crate::keys;
 use crate::publish::{self, Fetched};
-use crate::rows::HotRow;
 use crate::shared::Shared;
 use crate::verdict::{self, Verdict};
 
@@ -58,14 +58,32 @@ fn failure_memory(error: &Error) -> Duration {
     }
 }
 
-async fn fly(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Phase {
+async fn fly(shared: &Arc<Shared>, flight: &Arc<Flight>, job: &Job) -> Phase {
     // Another flight may have landed between the caller's look-up and its boarding.
-    if let Some(newer) = newer_row(shared, job) {
+    if let Some(newer) = shared.rows.hot(&job.key).filter(|row| job.is_satisfied_by(row)) {
         return Phase::Confirmed(newer);
     }
+    let mut turns = Turns::new(shared, flight, job);
+    let phase = take_turns(&mut turns, shared, flight, job).await;
+    turns.end().await;
+    phase
+}
+
+async fn take_turns(
+    turns: &mut Turns<'_>,
+    shared: &Arc<Shared>,
+    flight: &Arc<Flight>,
+    job: &Job,
+) -> Phase {
     let mut restarts = 0;
     loop {
-        let fault = match attempt(shared, flight, job).await {
+        let attempted = match turns.next().await {
+            Turn::Landed(row) => return Phase::Confirmed(row),
+            Turn::Absent(error) => return Phase::Failed(error),
+            Turn::Follow(response) => follow(turns, shared, flight, job, *response).await,
+            Turn::Fetch => attempt(shared, flight, job).await,
+        };
+        let fault = match attempted {
             Ok(phase) => return phase,
             Err(fault) => fault,
         };
@@ -110,13 +128,6 @@ impl Fault {
             _ => Self::Final(error),
         }
     }
-}
-
-fn newer_row(shared: &Shared, job: &Job) -> Option<Arc<HotRow>> {
-    let current = shared.rows.hot(&job.key)?;
-    let seen = job.replaces().map_or(0, |replaced| replaced.row.generation);
-    let required = job.expected.blob_id().is_none_or(|blob| blob == current.row.blob);
-    (current.row.generation > seen && required).then_some(current)
 }
 
 /// Remembers an absence. A document that we hold must be missing twice, five minutes apart,
@@ -171,8 +182,28 @@ async fn attempt(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Result<Pha
     match verdict::judge(&response, job.asked()) {
         Verdict::Refused(error) => Err(error.into()),
         Verdict::Confirmed => Ok(confirm(shared, job, &response.headers).await?),
-        Verdict::Body => transfer(shared, flight, job, response).await,
+        Verdict::Body => transfer(shared, flight, job, response, None).await,
     }
+}
+
+/// Reads along with the replica that fetches it. What it stores is what is stored; if
+/// it fails to, the bytes are stored from here.
+async fn follow(
+    turns: &Turns<'_>,
+    shared: &Shared,
+    flight: &Arc<Flight>,
+    job: &Job,
+    response: UpstreamResponse,
+) -> Result<Phase, Fault> {
+    match verdict::judge(&response, job.asked()) {
+        Verdict::Body => {}
+        Verdict::Refused(error) => return Err(Fault::Transfer(error)),
+        Verdict::Confirmed => {
+            let text = "another replica sent no body";
+            return Err(Fault::Transfer(Error::new(ErrorKind::Upstream, text)));
+        }
+    }
+    transfer(shared, flight, job, response, Some(turns)).await
 }
 
 async fn confirm(shared: &Shared, job: &Job, headers: &HeaderMap) -> Result<Phase> {
@@ -199,6 +230,7 @@ async fn transfer(
     flight: &Arc<Flight>,
     job: &Job,
     response: UpstreamResponse,
+    followed: Option<&Turns<'_>>,
 ) -> Result<Phase, Fault> {
     if response.length.is_some_and(|length| length > job.limit) {
         return too_large(job);
@@ -218,6 +250,8 @@ async fn transfer(
         size: response.length,
         content_type: content_type(job, &response.headers),
         url: without_query(&response.url),
+        headers: response.headers.clone(),
+        framed: response.framed,
         stored: storable,
         reader: body.spool.reader(),
     };
@@ -236,7 +270,8 @@ async fn transfer(
             ),
         )));
     }
-    Ok(body.land(&response.headers, digests, storable).await?)
+    let verified = Verified { headers: &response.headers, digests, storable };
+    Ok(body.land(verified, followed).await?)
 }
 
 fn too_large(job: &Job) -> Result<Phase, Fault> {
@@ -268,6 +303,13 @@ struct Body<'a> {
     spool: Box<dyn SpoolWriter>,
     length: Option<u64>,
     written: AtomicU64,
+}
+
+/// What is known of a body that turned out right.
+struct Verified<'a> {
+    headers: &'a HeaderMap,
+    digests: artifact_core::Digests,
+    storable: bool,
 }
 
 impl Body<'_> {
@@ -379,13 +421,9 @@ impl Body<'_> {
         Ok(response.body)
     }
 
-    /// Shows the verified rest and stores the file.
-    async fn land(
-        self,
-        headers: &HeaderMap,
-        digests: artifact_core::Digests,
-        storable: bool,
-    ) -> Result<Phase> {
+    /// Shows the verified rest and stores the file: after the replica that was followed, if one was.
+    async fn land(self, verified: Verified<'_>, followed: Option<&Turns<'_>>) -> Result<Phase> {
+        let Verified { headers, digests, storable } = verified;
         let written = self.written();
         let blob = digests
             .blob_id()
@@ -394,6 +432,9 @@ impl Body<'_> {
         self.flight.enter(Phase::Verified);
         if !storable {
             return Ok(Phase::Unstored(blob));
+        }
+        if let Some(turns) = followed {
+            turns.landed().await;
         }
         let head = self.flight.head.get();
         let fetched = Fetched {

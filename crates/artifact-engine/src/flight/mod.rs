@@ -11,12 +11,15 @@ mod board;
 mod job;
 mod leader;
 mod reader;
+mod turn;
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use artifact_core::ports::SpoolReader;
-use artifact_core::{BlobId, Error, RowKey};
+use artifact_core::{BlobId, ByteStream, Error, RowKey};
+use http::HeaderMap;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -29,6 +32,8 @@ use crate::rows::HotRow;
 /// One fetch under way.
 #[derive(Debug)]
 pub(crate) struct Flight {
+    /// Unique among all replicas.
+    id: String,
     key: RowKey,
     head: OnceLock<FlightHead>,
     progress: watch::Sender<Progress>,
@@ -47,10 +52,37 @@ pub(crate) struct FlightHead {
     pub(crate) content_type: Option<String>,
     /// The URL that answered, without its query.
     pub(crate) url: String,
+    /// What upstream said of it, for replicas that read along.
+    pub(crate) headers: HeaderMap,
+    /// Whether the framing proves that the body is complete when it ends.
+    pub(crate) framed: bool,
     /// Whether the result will be stored.
     pub(crate) stored: bool,
     /// The file.
     pub(crate) reader: Arc<dyn SpoolReader>,
+}
+
+/// A download as another replica reads along.
+pub struct SharedFlight {
+    /// What upstream said of it; without framing.
+    pub headers: HeaderMap,
+    /// The URL that answered, without its query.
+    pub url: String,
+    /// The whole length, if upstream said it.
+    pub size: Option<u64>,
+    /// Whether upstream's framing proves that the body is complete when it ends.
+    pub framed: bool,
+    /// The body from its first byte. It ends as the download does: completely or with an error.
+    pub body: ByteStream,
+}
+
+impl fmt::Debug for SharedFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedFlight")
+            .field("url", &self.url)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How far a flight is.
@@ -101,9 +133,10 @@ pub(crate) struct Passenger {
 }
 
 impl Flight {
-    fn new(key: RowKey) -> Self {
+    fn new(id: String, key: RowKey) -> Self {
         let (progress, _) = watch::channel(Progress { visible: 0, phase: Phase::Waiting });
         Self {
+            id,
             key,
             head: OnceLock::new(),
             progress,

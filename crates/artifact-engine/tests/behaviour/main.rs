@@ -8,9 +8,11 @@
 
 mod documents;
 mod flights;
+mod garbage;
 mod hosting;
 mod outages;
 mod policy;
+mod replicas;
 mod states;
 mod virtual_repositories;
 mod world;

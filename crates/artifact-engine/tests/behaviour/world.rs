@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use artifact_core::ports::{BlobStore, NewRepository, Precondition, Published, RepositoryStore};
+use artifact_core::ports::{
+    BlobStore, NewRepository, Peers, Precondition, Published, RepositoryStore, TtlCache,
+};
 use artifact_core::{
     Clock, Definition, Error, Local, Provider, Remote, RepositoryId, RepositoryKind, RequestBody,
-    Timestamp, Virtual,
+    SystemClock, Timestamp, Virtual,
 };
 use artifact_engine::{
     CacheResult, Engine, EngineParts, Outcome, Providers, Reply, ReplyBody, Request, Settings,
@@ -35,8 +37,20 @@ pub(crate) struct World {
     pub(crate) upstream: Arc<ScriptedUpstream>,
     pub(crate) meta: Arc<MemoryMetaStore>,
     pub(crate) blobs: Arc<MemoryStore>,
+    pub(crate) ttl: Arc<MemoryTtlCache>,
     clock: Arc<ManualClock>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
+}
+
+/// What replicas share.
+struct Stores {
+    upstream: Arc<ScriptedUpstream>,
+    meta: Arc<MemoryMetaStore>,
+    blobs: Arc<MemoryStore>,
+    ttl: Arc<MemoryTtlCache>,
+    /// In the place of `ttl`.
+    hints: Option<Arc<dyn TtlCache>>,
+    clock: Arc<ManualClock>,
 }
 
 /// An answer, read to its end.
@@ -77,11 +91,51 @@ impl World {
     }
 
     pub(crate) async fn with(settings: Settings, quota: Quota) -> Self {
+        let stores = Stores {
+            upstream: Arc::new(ScriptedUpstream::new()),
+            meta: Arc::new(MemoryMetaStore::default()),
+            blobs: Arc::new(MemoryStore::new()),
+            ttl: Arc::new(MemoryTtlCache::default()),
+            hints: None,
+            clock: Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000))),
+        };
+        Self::over(stores, None, settings, quota).await
+    }
+
+    /// Another replica over the same stores, which reaches others by `peers`.
+    pub(crate) async fn beside(&self, settings: Settings, peers: Option<Arc<dyn Peers>>) -> Self {
+        Self::over(self.stores(), peers, settings, Quota { bytes: 1 << 30, reserve: 0 }).await
+    }
+
+    /// Another replica over the same stores, but with these hints.
+    pub(crate) async fn beside_with_hints(
+        &self,
+        settings: Settings,
+        hints: Arc<dyn TtlCache>,
+    ) -> Self {
+        let stores = Stores { hints: Some(hints), ..self.stores() };
+        Self::over(stores, None, settings, Quota { bytes: 1 << 30, reserve: 0 }).await
+    }
+
+    fn stores(&self) -> Stores {
+        Stores {
+            upstream: Arc::clone(&self.upstream),
+            meta: Arc::clone(&self.meta),
+            blobs: Arc::clone(&self.blobs),
+            ttl: Arc::clone(&self.ttl),
+            hints: None,
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    async fn over(
+        stores: Stores,
+        peers: Option<Arc<dyn Peers>>,
+        settings: Settings,
+        quota: Quota,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let upstream = Arc::new(ScriptedUpstream::new());
-        let meta = Arc::new(MemoryMetaStore::default());
-        let blobs = Arc::new(MemoryStore::new());
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
+        let Stores { upstream, meta, blobs, ttl, hints, clock } = stores;
         let providers: Vec<Arc<dyn Provider>> = vec![
             Arc::new(provider_generic::GenericProvider::new()),
             Arc::new(provider_npm::NpmProvider::new()),
@@ -91,13 +145,14 @@ impl World {
             meta: Arc::clone(&meta) as _,
             blobs: Arc::clone(&blobs) as _,
             spool: Arc::new(FileSpool::open(directory.path().join("tmp"), quota).unwrap()),
-            ttl: Arc::new(MemoryTtlCache::default()),
+            ttl: hints.unwrap_or_else(|| Arc::clone(&ttl) as _),
             upstream: Arc::clone(&upstream) as _,
+            peers,
             providers: providers.into_iter().collect::<Providers>(),
             clock: Arc::clone(&clock) as _,
         };
         let engine = Engine::start(parts, settings).await.unwrap();
-        Self { engine, upstream, meta, blobs, clock, _directory: directory }
+        Self { engine, upstream, meta, blobs, ttl, clock, directory }
     }
 
     pub(crate) async fn put(
@@ -142,6 +197,16 @@ impl World {
     /// Lets `seconds` pass for the engine's clock.
     pub(crate) fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Lets the engine's clock catch up with the one that the stores date changes with.
+    pub(crate) fn catch_up(&self) {
+        self.clock.0.store(SystemClock.now().as_millis(), Ordering::SeqCst);
+    }
+
+    /// The path of the process's directory.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// The row of a file, straight from the metadata store, once it is there.

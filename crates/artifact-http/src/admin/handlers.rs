@@ -1,8 +1,8 @@
 //! One method per call of the management API.
 
 use admin_types::{
-    Condition, EvictQuery, Kind, ListQuery, ObjectQuery, Outcome, Page, Problem, Repository,
-    SnippetQuery, StatsQuery, Versioned, Write, WriteQuery, Written, refuse_parameters,
+    CollectQuery, Condition, EvictQuery, Kind, ListQuery, ObjectQuery, Outcome, Page, Problem,
+    Repository, SnippetQuery, StatsQuery, Versioned, Write, WriteQuery, Written, refuse_parameters,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
@@ -119,6 +119,18 @@ impl Admin {
         });
         link_next(&mut response, head, next.as_deref());
         Ok(response)
+    }
+
+    /// `GET /api/v2/gc`
+    pub(super) async fn collector(&self, head: Head<'_>) -> Handled {
+        refuse_parameters(head.query())?;
+        Ok(respond::json(StatusCode::OK, &self.api.collector().await?)?)
+    }
+
+    /// `POST /api/v2/gc/run`
+    pub(super) async fn collect(&self, head: Head<'_>) -> Handled {
+        let query = CollectQuery::parse(head.query())?;
+        Ok(respond::json(StatusCode::OK, &self.api.collect(query).await?)?)
     }
 
     /// `DELETE /api/v2/{kind}s/{name}/objects`

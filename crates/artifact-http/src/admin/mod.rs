@@ -53,6 +53,8 @@ impl Admin {
             AdminAction::Objects(kind, name) => self.objects(kind, name, head).await?,
             AdminAction::Evict(kind, name) => self.evict(kind, name, head).await?,
             AdminAction::Snippets(name) => self.snippets(name, head).await?,
+            AdminAction::Collector => self.collector(head).await?,
+            AdminAction::Collect => self.collect(head).await?,
             AdminAction::Stats => self.stats(head).await?,
             AdminAction::Health => self.health(head).await?,
         };

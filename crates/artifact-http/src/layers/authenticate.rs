@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use subtle::ConstantTimeEq;
 
 use crate::action::{Action, PackageRoute};
@@ -20,6 +21,7 @@ use crate::call::{Answer, Call, Failure, Serve};
 #[derive(Clone, Default)]
 pub struct Authentication {
     administrator: Option<Arc<[u8]>>,
+    replicas: Option<Arc<hmac::Key>>,
 }
 
 impl Authentication {
@@ -30,7 +32,15 @@ impl Authentication {
 
     /// Writes and the management API need `token`, as Bearer or as the password of Basic.
     pub fn with_token(token: &Secret) -> Self {
-        Self { administrator: Some(fingerprint(token.expose().as_bytes())) }
+        Self { administrator: Some(fingerprint(token.expose().as_bytes())), replicas: None }
+    }
+
+    /// Other replicas, which share `secret`, read along with downloads; nobody does without one. The
+    /// Bearer token is the HMAC-SHA256 of the download's id, in hexadecimal.
+    #[must_use]
+    pub fn with_replica_secret(self, secret: &Secret) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        Self { replicas: Some(Arc::new(key)), ..self }
     }
 
     /// Whether everything is allowed to everyone.
@@ -38,20 +48,41 @@ impl Authentication {
         self.administrator.is_none()
     }
 
-    fn check(&self, action: Action<'_>, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
-        let Some(expected) = &self.administrator else { return Ok(()) };
-        if !needs_token(action, method) {
-            return Ok(());
-        }
-        let Some(presented) = presented(headers) else {
-            return Err(Error::new(ErrorKind::Unauthorized, "an access token is needed"));
-        };
-        // Hashes are compared, so the time tells nothing about the token nor about its length.
-        if bool::from(fingerprint(&presented).ct_eq(expected)) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Unauthorized, "the access token is not valid"))
+    /// Who asks, as far as a token proves it; empty is anybody.
+    pub(crate) fn principal(&self, headers: &HeaderMap) -> &'static str {
+        let Some(expected) = &self.administrator else { return "" };
+        if verify(headers, expected).is_ok() { "administrator" } else { "" }
     }
+
+    fn check(&self, action: Action<'_>, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+        if let Action::PeerFlight(id) = action {
+            return self.check_replica(id, headers);
+        }
+        match &self.administrator {
+            Some(expected) if needs_token(action, method) => verify(headers, expected),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_replica(&self, id: &str, headers: &HeaderMap) -> Result<(), Error> {
+        let Some(key) = &self.replicas else {
+            return Err(Error::new(ErrorKind::NotFound, "there is nothing at this path"));
+        };
+        let proof = presented(headers).and_then(|text| hex::decode(text).ok()).unwrap_or_default();
+        hmac::verify(key, id.as_bytes(), &proof)
+            .map_err(|_| Error::new(ErrorKind::Unauthorized, "only replicas read along"))
+    }
+}
+
+fn verify(headers: &HeaderMap, expected: &[u8]) -> Result<(), Error> {
+    let Some(presented) = presented(headers) else {
+        return Err(Error::new(ErrorKind::Unauthorized, "an access token is needed"));
+    };
+    // Hashes are compared, so the time tells nothing about the token nor about its length.
+    if bool::from(fingerprint(&presented).ct_eq(expected)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unauthorized, "the access token is not valid"))
 }
 
 impl fmt::Debug for Authentication {
@@ -68,7 +99,9 @@ fn needs_token(action: Action<'_>, method: &Method) -> bool {
     match action {
         Action::Admin(_) => true,
         Action::Package(route) => stores(route, method),
-        Action::Health(_)
+        // Judged by what replicas share, whatever the administrator's token is.
+        Action::PeerFlight(_)
+        | Action::Health(_)
         | Action::Metrics
         | Action::ErrorGuide
         | Action::MethodNotAllowed(_)
@@ -182,6 +215,35 @@ mod tests {
             let allowed = check(&closed, &Method::GET, "/api/v2/stats", &sent);
             assert_eq!(allowed, expected, "{sent}");
         }
+    }
+
+    #[test]
+    fn only_the_right_token_makes_an_administrator() {
+        let closed = Authentication::with_token(&Secret::new("s3cret"));
+        assert_eq!(closed.principal(&headers("Bearer s3cret")), "administrator");
+        assert_eq!(closed.principal(&headers("Bearer other")), "");
+        assert_eq!(closed.principal(&HeaderMap::new()), "");
+        assert_eq!(Authentication::open().principal(&headers("Bearer s3cret")), "");
+    }
+
+    #[test]
+    fn replicas_read_along_with_the_proof_of_this_download_only() {
+        let path = "/internal/v1/flights/one-7";
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"shared");
+        let proof = |id: &str| format!("Bearer {}", hex::encode(hmac::sign(&key, id.as_bytes())));
+        let administrator = Authentication::with_token(&Secret::new("s3cret"));
+        let both = administrator.clone().with_replica_secret(&Secret::new("shared"));
+        let replicas = Authentication::open().with_replica_secret(&Secret::new("shared"));
+        for authentication in [&Authentication::open(), &administrator] {
+            assert!(!check(authentication, &Method::GET, path, &proof("one-7")));
+        }
+        for authentication in [&both, &replicas] {
+            assert!(check(authentication, &Method::GET, path, &proof("one-7")));
+            for wrong in [&*proof("one-8"), "Bearer shared", "Bearer s3cret", "Bearer ", ""] {
+                assert!(!check(authentication, &Method::GET, path, wrong), "{wrong}");
+            }
+        }
+        assert!(!check(&both, &Method::GET, "/api/v2/stats", &proof("one-7")));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl<S> Rescue<S> {
             .action
             .package()
             .and_then(|route| self.repositories.identify(route.kind, route.repository));
-        Answer { response, repository, verdict: verdict_of(error) }
+        Answer { response, repository, verdict: verdict_of(error), blob: None }
     }
 
     fn form<B>(&self, call: &Call<'_, B>, status: StatusCode, error: &Error) -> ErrorBody {
@@ -199,7 +199,7 @@ fn answer_problem<B>(call: &Call<'_, B>, problem: Problem) -> Answer {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     finish(&mut response, call);
-    Answer { response, repository: None, verdict: Verdict::Failed }
+    Answer { response, repository: None, verdict: Verdict::Failed, blob: None }
 }
 
 /// HEAD gets the head of what GET would get.
@@ -250,6 +250,7 @@ pub(crate) fn refuse(action: Action<'_>) -> Option<Error> {
         | Action::Admin(_)
         | Action::Health(_)
         | Action::Metrics
+        | Action::PeerFlight(_)
         | Action::ErrorGuide => None,
     }
 }

@@ -77,6 +77,7 @@ impl Fixture {
             repositories: Arc::new(OneRemote),
             capacity: Arc::clone(&capacity),
             authentication,
+            access_log: None,
         };
         let script = Script(Box::new(move || {
             let served = script();
@@ -105,6 +106,7 @@ fn hello() -> Served {
         response: Response::new(Body::full("hello")),
         repository: Some(RepositoryId(7)),
         verdict: Verdict::Served(CacheResult::Hit),
+        blob: None,
     })
 }
 

@@ -3,18 +3,16 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::statvfs;
-
 use crate::StoreError;
 use crate::blocking::lock;
-use crate::error::IoContext;
+use crate::free_space::FreeSpace;
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// How much room the spool may take.
+/// How much room the spool, or a tier on the disk, may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
-    /// Bytes that all spool files together may occupy.
+    /// Bytes that all its files together may occupy.
     pub bytes: u64,
     /// Bytes of the disk that stay free, or 5 % of the disk where that is less.
     pub reserve: u64,
@@ -61,12 +59,9 @@ impl Ledger {
 
     /// Fails unless the disk of `directory` can take everything promised and keep its reserve.
     pub(super) fn check_disk(&self, directory: &Path) -> Result<(), StoreError> {
-        let disk = statvfs(directory).during("measure", directory)?;
-        let total = disk.f_blocks.saturating_mul(disk.f_frsize);
-        let available = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let reserve = reserve_of(total, self.quota.reserve);
-        let pending = lock(&self.balance).pending;
-        if available < reserve.saturating_add(pending) {
+        let disk = FreeSpace::measure(directory, self.quota.reserve)?;
+        if disk.missing(lock(&self.balance).pending) > 0 {
+            let available = disk.available;
             return Err(StoreError::DiskFull { directory: directory.into(), available });
         }
         Ok(())
@@ -77,11 +72,6 @@ impl Ledger {
             .filter(|sum| *sum <= self.quota.bytes)
             .ok_or(StoreError::QuotaUsedUp { quota: self.quota.bytes })
     }
-}
-
-/// 5 % of the disk, at most `limit`: a small disk must not be all reserve.
-fn reserve_of(total: u64, limit: u64) -> u64 {
-    limit.min(total / 20)
 }
 
 /// The share of one spool file; given back when dropped.
@@ -130,13 +120,6 @@ mod tests {
     fn balance(ledger: &Ledger) -> (u64, u64) {
         let balance = lock(&ledger.balance);
         (balance.used, balance.pending)
-    }
-
-    #[test]
-    fn the_reserve_is_the_smaller_of_limit_and_five_percent() {
-        assert_eq!(reserve_of(1000, 2), 2);
-        assert_eq!(reserve_of(1000, 100), 50);
-        assert_eq!(reserve_of(0, 100), 0);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use artifact_core::BlobId;
 
+use crate::fan_out;
+
 /// The directories of one store.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -36,32 +38,15 @@ impl Layout {
         &self.incoming
     }
 
-    /// The file of blob `id`, below two levels of fan-out: a directory with
-    /// millions of names is slow to list and slower to sync.
+    /// The file that keeps the collector's epoch.
+    pub(super) fn epoch(&self) -> PathBuf {
+        self.root.join("blobs").join("epoch")
+    }
+
+    /// The file of blob `id`.
     pub(super) fn blob(&self, id: BlobId) -> PathBuf {
-        let hex = id.to_hex();
-        let mut path = self.blobs.clone();
-        path.extend([hex.get(0..2), hex.get(2..4)].into_iter().flatten());
-        path.push(hex);
-        path
+        fan_out::path_of(&self.blobs, id)
     }
-}
-
-/// Whether `name` is one that a fan-out directory has.
-pub(super) fn is_fan_out(name: &str) -> bool {
-    name.len() == 2 && is_lower_hex(name)
-}
-
-/// The blob of the file `name` in the fan-out directories that spell `prefix`; `None` for a foreign file.
-pub(super) fn blob_named(name: &str, prefix: &str) -> Option<BlobId> {
-    if !name.starts_with(prefix) || !is_lower_hex(name) {
-        return None;
-    }
-    name.parse().ok()
-}
-
-fn is_lower_hex(name: &str) -> bool {
-    name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -73,23 +58,5 @@ mod tests {
         let id = BlobId::from_bytes([0xab; 32]);
         let expected = format!("/data/blobs/sha256/ab/ab/{}", "ab".repeat(32));
         assert_eq!(Layout::new(Path::new("/data")).blob(id), Path::new(&expected));
-    }
-
-    #[test]
-    fn foreign_names_are_no_blobs() {
-        let name = "ab".repeat(32);
-        assert_eq!(blob_named(&name, "abab"), Some(BlobId::from_bytes([0xab; 32])));
-        assert_eq!(blob_named(&name, "abac"), None);
-        assert_eq!(blob_named(&name.to_uppercase(), ""), None);
-        assert_eq!(blob_named(&name[..62], "abab"), None);
-        assert_eq!(blob_named("abab.part", "abab"), None);
-    }
-
-    #[test]
-    fn only_two_lower_case_digits_name_a_fan_out_directory() {
-        let table = [("00", true), ("af", true), ("AF", false), ("0", false), ("000", false)];
-        for (name, expected) in table {
-            assert_eq!(is_fan_out(name), expected, "{name}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Blobs as files of a local file system.
 
+mod epoch;
 mod layout;
 mod put;
 mod walk;
@@ -9,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifact_core::ports::{BlobListing, BlobPayload, BlobRead, BlobStore, ByteRange, Durability};
+use artifact_core::ports::{BlobListing, BlobRead, BlobStore, ByteRange, Durability};
 use artifact_core::{BlobId, Result};
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -18,12 +19,9 @@ use self::layout::Layout;
 use self::put::{Put, sync_directory};
 use crate::directory_lock::{DirectoryLock, make_directory};
 use crate::error::{IoContext, absent_as_none};
-use crate::file_stream::file_stream;
+use crate::opened_file::{Opened, blob_size};
 use crate::temporary::{self, Temporary};
 use crate::{StoreError, blocking, positional};
-
-/// Up to this length a range is read in the same hop that opens the file.
-const AT_ONCE: u64 = 256 * 1024;
 
 /// A [`BlobStore`] in a directory of a local file system. Holds the directory's lock for as long
 /// as it, or work that it began, lives.
@@ -65,12 +63,6 @@ impl FileStore {
     }
 }
 
-/// What one hop to the blocking pool brings back.
-enum Opened {
-    Short { size: u64, bytes: Vec<u8> },
-    Long { size: u64, file: File, range: ByteRange },
-}
-
 impl Inner {
     fn open_blob(
         &self,
@@ -81,15 +73,7 @@ impl Inner {
         let Some(file) = absent_as_none(File::open(&path)).during("open", &path)? else {
             return self.absent();
         };
-        let size = blob_size(&file.metadata().during("inspect", &path)?, &path)?;
-        let range = range.unwrap_or(ByteRange { start: 0, end: size });
-        let range = ByteRange { start: range.start.min(size), end: range.end.min(size) };
-        if range.length() > AT_ONCE {
-            return Ok(Some(Opened::Long { size, file, range }));
-        }
-        let length = usize::try_from(range.length()).unwrap_or(usize::MAX);
-        let bytes = positional::read_at(&file, range.start, length).during("read", &path)?;
-        Ok(Some(Opened::Short { size, bytes }))
+        Opened::read(file, &path, range).map(Some)
     }
 
     fn size(&self, id: BlobId) -> Result<Option<u64>, StoreError> {
@@ -129,25 +113,11 @@ impl Inner {
     }
 }
 
-fn blob_size(metadata: &fs::Metadata, path: &Path) -> Result<u64, StoreError> {
-    if metadata.is_file() {
-        return Ok(metadata.len());
-    }
-    Err(StoreError::Damaged { path: path.into() })
-}
-
 #[async_trait]
 impl BlobStore for FileStore {
     async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>> {
         let opened = self.run(move |inner| inner.open_blob(id, range)).await?;
-        Ok(opened.map(|opened| match opened {
-            Opened::Short { size, bytes } => {
-                BlobRead { size, payload: BlobPayload::Bytes(bytes.into()) }
-            }
-            Opened::Long { size, file, range } => {
-                BlobRead { size, payload: BlobPayload::Stream(file_stream(file, range)) }
-            }
-        }))
+        Ok(opened.map(BlobRead::from))
     }
 
     async fn stat(&self, id: BlobId) -> Result<Option<u64>> {
@@ -172,6 +142,14 @@ impl BlobStore for FileStore {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {
         self.run(move |inner| walk::list(&inner.layout, after, limit)).await
+    }
+
+    async fn epoch(&self) -> Result<u64> {
+        self.run(|inner| epoch::read(&inner.layout)).await
+    }
+
+    async fn set_epoch(&self, epoch: u64) -> Result<()> {
+        self.run(move |inner| epoch::write(&inner.layout, epoch)).await
     }
 
     async fn check(&self) -> Result<()> {

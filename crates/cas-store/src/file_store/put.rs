@@ -3,9 +3,9 @@
 //! Must never show a blob that is not whole, and under strict durability never
 //! report success before bytes and names are on the medium.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use artifact_core::BlobId;
@@ -14,9 +14,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::layout::Layout;
-use crate::StoreError;
 use crate::error::{IoContext, absent_as_none};
 use crate::temporary::Temporary;
+use crate::{StoreError, fan_out};
 
 /// Levels of directories whose entries lead to a blob: `ab/cd/{hash}` below `sha256`.
 const NAMED_LEVELS: usize = 3;
@@ -47,7 +47,7 @@ impl Put<'_> {
         self.check_source(source)?;
         let target = self.layout.blob(self.id);
         if !self.is_stored(&target)? {
-            make_fan_out(&target)?;
+            fan_out::make_directories(&target)?;
             self.bring_in(source, &target)?;
         }
         self.sync_names(&target)?;
@@ -145,20 +145,6 @@ impl Put<'_> {
         }
         target.ancestors().skip(1).take(NAMED_LEVELS).try_for_each(sync_directory)
     }
-}
-
-/// Makes the two directories above `target`. Not recursive: if the base is gone, the disk is
-/// not mounted, and a store made anew below the mount point would hide that.
-fn make_fan_out(target: &Path) -> Result<(), StoreError> {
-    let Some(inner) = target.parent() else { return Ok(()) };
-    let Some(outer) = inner.parent() else { return Ok(()) };
-    for directory in [outer, inner] {
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            outcome => outcome.during("create", directory)?,
-        }
-    }
-    Ok(())
 }
 
 /// Puts the entries of `directory` on the medium.

@@ -8,9 +8,10 @@ use std::time::UNIX_EPOCH;
 use artifact_core::ports::BlobListing;
 use artifact_core::{BlobId, Timestamp};
 
-use super::layout::{Layout, blob_named, is_fan_out};
+use super::layout::Layout;
 use crate::StoreError;
 use crate::error::{IoContext, absent_as_none};
+use crate::fan_out::{blob_named, is_fan_out};
 
 /// Up to `limit` blobs greater than `after`, in order. Holds the names of one directory of
 /// each level at a time; directories before `after` are not opened.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use artifact_core::ports::{BlobListing, BlobPayload, BlobRead, BlobStore, ByteRange, Durability};
@@ -20,7 +21,10 @@ use crate::{StoreError, blocking};
 /// A [`BlobStore`] that keeps everything in memory and forgets it when dropped.
 /// Unbounded: for tests and for embedding with little data.
 #[derive(Default)]
-pub struct MemoryStore(Arc<Mutex<BTreeMap<BlobId, Stored>>>);
+pub struct MemoryStore {
+    blobs: Arc<Mutex<BTreeMap<BlobId, Stored>>>,
+    epoch: AtomicU64,
+}
 
 struct Stored {
     bytes: Bytes,
@@ -36,7 +40,9 @@ impl MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("blobs", &lock(&self.0).len()).finish()
+        f.debug_struct("MemoryStore")
+            .field("blobs", &lock(&self.blobs).len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +58,7 @@ fn read_source(source: &Path, expected: u64) -> Result<Bytes, StoreError> {
 #[async_trait]
 impl BlobStore for MemoryStore {
     async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>> {
-        let blobs = lock(&self.0);
+        let blobs = lock(&self.blobs);
         Ok(blobs.get(&id).map(|stored| BlobRead {
             size: stored.bytes.len() as u64,
             payload: BlobPayload::Bytes(cut(&stored.bytes, range)),
@@ -60,7 +66,7 @@ impl BlobStore for MemoryStore {
     }
 
     async fn stat(&self, id: BlobId) -> Result<Option<u64>> {
-        Ok(lock(&self.0).get(&id).map(|stored| stored.bytes.len() as u64))
+        Ok(lock(&self.blobs).get(&id).map(|stored| stored.bytes.len() as u64))
     }
 
     async fn put_file(
@@ -70,7 +76,7 @@ impl BlobStore for MemoryStore {
         size: u64,
         _durability: Durability,
     ) -> Result<()> {
-        let (blobs, source) = (Arc::clone(&self.0), source.to_owned());
+        let (blobs, source) = (Arc::clone(&self.blobs), source.to_owned());
         blocking::run(move || {
             let bytes = read_source(&source, size)?;
             lock(&blobs).insert(id, Stored { bytes, stored_at: SystemClock.now() });
@@ -81,7 +87,7 @@ impl BlobStore for MemoryStore {
     }
 
     async fn delete(&self, id: BlobId) -> Result<bool> {
-        Ok(lock(&self.0).remove(&id).is_some())
+        Ok(lock(&self.blobs).remove(&id).is_some())
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {
@@ -91,8 +97,17 @@ impl BlobStore for MemoryStore {
             size: stored.bytes.len() as u64,
             stored_at: stored.stored_at,
         };
-        let blobs = lock(&self.0);
+        let blobs = lock(&self.blobs);
         Ok(blobs.range((start, Bound::Unbounded)).take(limit).map(listing).collect())
+    }
+
+    async fn epoch(&self) -> Result<u64> {
+        Ok(self.epoch.load(Ordering::SeqCst))
+    }
+
+    async fn set_epoch(&self, epoch: u64) -> Result<()> {
+        self.epoch.store(epoch, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn check(&self) -> Result<()> {

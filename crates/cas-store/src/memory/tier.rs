@@ -177,6 +177,14 @@ impl<S: BlobStore> BlobStore for MemoryTier<S> {
         self.inner.list(after, limit).await
     }
 
+    async fn epoch(&self) -> Result<u64> {
+        self.inner.epoch().await
+    }
+
+    async fn set_epoch(&self, epoch: u64) -> Result<()> {
+        self.inner.set_epoch(epoch).await
+    }
+
     async fn check(&self) -> Result<()> {
         self.inner.check().await
     }

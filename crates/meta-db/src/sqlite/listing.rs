@@ -5,14 +5,26 @@
 
 use artifact_core::Timestamp;
 use artifact_core::ports::{ListedRow, Listing, Prefix, RowQuery};
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{CachedStatement, Connection, Row, ToSql, params};
 
-use super::range::{End, PathRange, filter_parameters, just_behind, successor};
+use super::range::{End, PathRange, filter_parameters};
 use super::{integer, row_columns};
 use crate::error::StoreError;
+use crate::page::{Page, group_of, start_of};
 
 const LIST: &str = include_str!("queries/list_rows.sql");
 const SUM: &str = include_str!("queries/sum_rows.sql");
+
+impl ToSql for End {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Before(text) => text.to_sql(),
+            // A blob is greater than every text.
+            Self::Never => Ok(ToSqlOutput::from(Vec::new())),
+        }
+    }
+}
 
 /// One page.
 pub(crate) fn list(connection: &Connection, query: &RowQuery) -> Result<Listing, StoreError> {
@@ -80,83 +92,13 @@ fn sum(
     Ok(Prefix { prefix, objects: integer::from_sql(objects), bytes: integer::from_sql(bytes) })
 }
 
-/// The first path of the page; none if everything lies before it.
-fn start_of(query: &RowQuery) -> Option<String> {
-    let Some(after) = &query.after else { return Some(query.prefix.clone()) };
-    let start = match group_of(after, query) {
-        Some(group) => successor(group)?,
-        None => just_behind(after),
-    };
-    Some(start.max(query.prefix.clone()))
-}
-
-/// The folded group that `path` belongs to: up to and with the next delimiter after the prefix.
-fn group_of<'a>(path: &'a str, query: &RowQuery) -> Option<&'a str> {
-    let delimiter = query.delimiter?;
-    let rest = path.strip_prefix(query.prefix.as_str())?;
-    let length = query.prefix.len() + rest.find(delimiter)? + delimiter.len_utf8();
-    path.get(..length)
-}
-
-/// A page being filled. A page ends between paths, never between the variants of one, because
-/// the next page continues behind a path.
-struct Page {
-    limit: usize,
-    listing: Listing,
-    /// The last path or group.
-    last: Option<String>,
-    /// How many rows there were before the last path, and what came before it.
-    before_last: (usize, Option<String>),
-}
-
-impl Page {
-    fn new(limit: usize) -> Self {
-        let listing = Listing::default();
-        Self { limit: limit.max(1), listing, last: None, before_last: (0, None) }
-    }
-
-    /// Whether the page is full and `path` starts the next one.
-    fn ends_before(&mut self, path: &str) -> bool {
-        let is_over = self.is_full() && self.last.as_deref() != Some(path);
-        if is_over {
-            self.listing.next.clone_from(&self.last);
-        }
-        is_over
-    }
-
-    /// Adds a row. `false` if it does not fit together with the other variants of its path:
-    /// those are left to the next page, too. A path alone on its page may exceed the limit.
-    fn add_row(&mut self, path: String, row: ListedRow) -> bool {
-        let is_new_path = self.last.as_ref() != Some(&path);
-        if is_new_path {
-            self.before_last = (self.listing.rows.len(), self.last.replace(path));
-        } else if self.is_full()
-            && let (rows, Some(previous)) = &self.before_last
-        {
-            self.listing.rows.truncate(*rows);
-            self.listing.next = Some(previous.clone());
-            return false;
-        }
-        self.listing.rows.push(row);
-        true
-    }
-
-    fn add_group(&mut self, group: Prefix) {
-        self.last = Some(group.prefix.clone());
-        self.listing.prefixes.push(group);
-    }
-
-    fn is_full(&self) -> bool {
-        self.listing.rows.len() + self.listing.prefixes.len() >= self.limit
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use artifact_core::RepositoryId;
     use rusqlite::StatementStatus;
 
     use super::super::connection::metadata_migrations::migrations;
+    use super::super::range::successor;
     use super::*;
 
     /// A repository with `groups` folders of `files` files each.
@@ -236,22 +178,5 @@ mod tests {
         let group = |name: &str| Prefix { prefix: name.to_owned(), objects: 7, bytes: 35 };
         assert_eq!(page.prefixes, [group("group001/"), group("group002/"), group("group003/")]);
         assert_eq!((page.rows.len(), page.next), (0, None));
-    }
-
-    #[test]
-    fn a_path_belongs_to_the_group_of_its_next_delimiter() {
-        let query =
-            |prefix: &str, delimiter| RowQuery { prefix: prefix.to_owned(), delimiter, ..folded() };
-        for (path, prefix, delimiter, expected) in [
-            ("a/b/c", "", Some('/'), Some("a/")),
-            ("a/b/c", "a/", Some('/'), Some("a/b/")),
-            ("a/b/c", "a", Some('/'), Some("a/")),
-            ("a/b", "a/", Some('/'), None),
-            ("a/", "a/", Some('/'), None),
-            ("aéb", "", Some('é'), Some("aé")),
-            ("a/b", "", None, None),
-        ] {
-            assert_eq!(group_of(path, &query(prefix, delimiter)), expected, "{path} {prefix}");
-        }
     }
 }

@@ -3,12 +3,17 @@
 //! Statistics live in a second file that is synced less strictly, so that their growth and
 //! their writes can neither fill nor lock the metadata.
 
+mod access_log;
+mod blob_index;
+mod changes;
+mod collector;
 mod connection;
-mod integer;
+mod eviction;
 mod listing;
 mod queue;
-mod range;
+mod reclaim;
 mod repositories;
+mod review;
 mod row_columns;
 mod rows;
 mod statistics;
@@ -22,6 +27,7 @@ use async_trait::async_trait;
 
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
+use crate::{integer, range};
 use connection::{Opening, Synchronous};
 use queue::Queue;
 
@@ -71,6 +77,12 @@ impl SqliteStore {
         };
         Ok(open()?)
     }
+}
+
+/// What a fail point answers in the place of a crash: the transaction is rolled back.
+#[cfg(feature = "failpoints")]
+fn simulated_crash() -> StoreError {
+    std::io::Error::other("a simulated crash").into()
 }
 
 impl Database {

@@ -2,7 +2,8 @@
 //!
 //! The writer runs everything that waits as one transaction, because a sync of the disk costs
 //! more than hundreds of statements. Every job keeps a savepoint of its own: one that fails
-//! takes nothing else back. Nobody is told of a success before the commit.
+//! takes nothing else back. Nobody is told of a success before the commit. A job that changes
+//! the world outside has a transaction of its own, so that no neighbour can lose its commit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,6 +25,9 @@ pub(crate) struct Queue(mpsc::Sender<Box<dyn Job>>);
 
 /// Work that was asked for and somebody who waits for its result.
 trait Job: Send {
+    /// Who may share its transaction.
+    fn company(&self) -> Company;
+
     /// Does the work; whether its effects are to be kept.
     fn run(&mut self, connection: &Connection) -> bool;
 
@@ -31,7 +35,15 @@ trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 
+/// Whether a job shares its transaction with others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Company {
+    Shared,
+    Alone,
+}
+
 struct Call<T, W> {
+    company: Company,
     work: Option<W>,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
@@ -42,6 +54,10 @@ where
     T: Send,
     W: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn company(&self) -> Company {
+        self.company
+    }
+
     fn run(&mut self, connection: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
         let outcome = work(connection);
@@ -86,8 +102,24 @@ impl Queue {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T> {
+        self.send(Company::Shared, work).await
+    }
+
+    /// Like [`call`](Self::call), in a transaction that is committed as soon as `work` is done.
+    pub(crate) async fn call_alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T> {
+        self.send(Company::Alone, work).await
+    }
+
+    async fn send<T: Send + 'static>(
+        &self,
+        company: Company,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work: Some(work), outcome: None, reply };
+        let call = Call { company, work: Some(work), outcome: None, reply };
         self.0.send(Box::new(call)).await.map_err(|_| unavailable())?;
         answer.await.map_err(|_| unavailable())?
     }
@@ -100,19 +132,36 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<(), Store
 }
 
 fn write_batches(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
-        {
-            batch.push(next);
-        }
+    let mut held_back = None;
+    while let Some(first) = held_back.take().or_else(|| queue.blocking_recv()) {
+        let mut batch = next_batch(first, &mut queue, &mut held_back);
         let committed =
             transact(connection, &mut batch).map_err(|error| roll_back(connection, error));
         for job in batch {
             job.finish(committed.clone());
         }
     }
+}
+
+/// The jobs of the next transaction. One that was met and must not be among them is held back.
+fn next_batch(
+    first: Box<dyn Job>,
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    held_back: &mut Option<Box<dyn Job>>,
+) -> Vec<Box<dyn Job>> {
+    let is_alone = first.company() == Company::Alone;
+    let mut batch = vec![first];
+    while !is_alone
+        && batch.len() < BATCH
+        && let Ok(next) = queue.try_recv()
+    {
+        if next.company() == Company::Alone {
+            *held_back = Some(next);
+            break;
+        }
+        batch.push(next);
+    }
+    batch
 }
 
 fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
@@ -246,6 +295,31 @@ mod tests {
         let is_stored = numbers(&connection(&directory)).contains(&2);
         assert_eq!(stored.is_ok(), is_stored, "what is told and what is stored differ");
         queue.call(insert(3)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_job_alone_is_committed_before_the_next_begins_and_after_the_last_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::to_writer("test", connection(&directory)).unwrap();
+        let lose = |connection: &Connection| {
+            connection.execute_batch("ROLLBACK")?;
+            Ok(())
+        };
+        // Without a job alone, everything that waits meanwhile would share one transaction.
+        let (release, released) = std::sync::mpsc::channel();
+        let hold = move |_: &Connection| Ok(released.recv().is_ok());
+        let (held, before, alone, after, lost, ()) = tokio::join!(
+            queue.call(hold),
+            queue.call(insert(1)),
+            queue.call_alone(insert(2)),
+            queue.call(insert(3)),
+            queue.call(lose),
+            async { release.send(()).unwrap() },
+        );
+        assert!(held.unwrap());
+        assert!(before.is_ok() && alone.is_ok());
+        assert!(after.is_err() && lost.is_err());
+        assert_eq!(numbers(&connection(&directory)), [1, 2]);
     }
 
     #[tokio::test]

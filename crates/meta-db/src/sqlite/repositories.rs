@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use artifact_core::ports::{Change, NewRepository, Precondition, Published, RepositoryStore};
-use artifact_core::{
-    Definition, Repository, RepositoryId, RepositoryName, Result, Secret, Timestamp,
-};
+use artifact_core::{Repository, RepositoryId, RepositoryName, Result, Timestamp};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use crate::definition::{StoredDefinition, keep_secret_date};
+use crate::definition::keep_secret_date;
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 use crate::precondition::holds;
+use crate::stored_repository::{StoredRepository, is_another, is_the_same, seal};
 
 const GENERATION: &str = "SELECT generation FROM configuration WHERE id = 1";
 const ADVANCE: &str = "UPDATE configuration SET generation = generation + 1 WHERE id = 1";
@@ -112,26 +111,13 @@ fn put(
     written.map(Published::Stored).ok_or(StoreError::NoSuchRepository)
 }
 
-/// Whether the name belongs to a repository that cannot become the new one.
-fn is_another(stored: &Repository, new: &NewRepository) -> bool {
-    stored.kind() != new.definition.kind() || stored.package_type != new.package_type
-}
-
-/// Whether storing `new` would change nothing, as far as the stored form can tell.
-fn is_the_same(stored: &Repository, new: &NewRepository) -> bool {
-    stored.description == new.description
-        && stored.managed_by == new.managed_by
-        && StoredDefinition::take_apart(&stored.definition)
-            == StoredDefinition::take_apart(&new.definition)
-}
-
 fn insert(
     connection: &Connection,
     key: &EncryptionKey,
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = to_columns(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, &new.name, &new.definition)?;
     connection.prepare_cached(INSERT)?.execute(params![
         new.name.as_str(),
         new.definition.kind().name(),
@@ -152,7 +138,7 @@ fn update(
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = to_columns(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, &new.name, &new.definition)?;
     connection.prepare_cached(UPDATE)?.execute(params![
         id.0,
         new.description,
@@ -181,50 +167,18 @@ fn delete(
     Ok(Published::Stored(stored))
 }
 
-fn to_columns(
-    key: &EncryptionKey,
-    name: &RepositoryName,
-    definition: &Definition,
-) -> Result<(String, Option<Vec<u8>>), StoreError> {
-    let (stored, secret) = StoredDefinition::take_apart(definition);
-    let text = serde_json::to_string(&stored)
-        .map_err(|error| StoreError::malformed("definition", error))?;
-    let seal =
-        |secret: &Secret| key.seal(name.as_str(), secret.expose()).ok_or(StoreError::Encryption);
-    Ok((text, secret.map(seal).transpose()?))
-}
-
 fn from_columns(row: &Row<'_>, key: &EncryptionKey) -> Result<Repository, StoreError> {
-    let name: String = row.get("name")?;
-    let name: RepositoryName =
-        name.parse().map_err(|error| StoreError::malformed("repository name", error))?;
-    let package_type: String = row.get("package_type")?;
-    Ok(Repository {
-        id: RepositoryId(row.get("id")?),
-        definition: definition_from_columns(row, key, &name)?,
-        name,
-        package_type: package_type
-            .parse()
-            .map_err(|error| StoreError::malformed("package type", error))?,
+    let stored = StoredRepository {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        package_type: row.get("package_type")?,
         description: row.get("description")?,
         managed_by: row.get("managed_by")?,
         revision: row.get("revision")?,
-        created_at: Timestamp::from_millis(row.get("created_at")?),
-        updated_at: Timestamp::from_millis(row.get("updated_at")?),
-    })
-}
-
-fn definition_from_columns(
-    row: &Row<'_>,
-    key: &EncryptionKey,
-    name: &RepositoryName,
-) -> Result<Definition, StoreError> {
-    let text: String = row.get("definition")?;
-    let stored: StoredDefinition =
-        serde_json::from_str(&text).map_err(|error| StoreError::malformed("definition", error))?;
-    let Some(sealed) = row.get::<_, Option<Vec<u8>>>("secret")? else {
-        return Ok(stored.put_together(None));
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        definition: row.get("definition")?,
+        secret: row.get("secret")?,
     };
-    let secret = key.open(name.as_str(), &sealed).ok_or_else(|| StoreError::credential(name))?;
-    Ok(stored.put_together(Some(Secret::new(secret.as_str()))))
+    stored.open(key)
 }

@@ -1,12 +1,10 @@
 //! An artifact row as columns.
 
-use artifact_core::{
-    Algorithm, ArtifactRow, BlobId, Digest, Digests, RepoPath, RepositoryId, RowKey, Timestamp,
-    Variant,
-};
+use artifact_core::{ArtifactRow, BlobId, RepoPath, RepositoryId, RowKey, Timestamp, Variant};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::integer;
+use crate::checksums;
 use crate::error::StoreError;
 
 const READ: &str = include_str!("queries/row.sql");
@@ -36,7 +34,7 @@ pub(crate) fn write(connection: &Connection, row: &ArtifactRow) -> Result<(), St
         row.upstream_etag,
         row.upstream_last_modified,
         row.upstream_url,
-        write_checksums(&row.checksums)?,
+        checksums::write(&row.checksums)?,
         row.fetched_at.as_millis(),
         row.validated_at.as_millis(),
         row.expires_at.map(Timestamp::as_millis),
@@ -58,7 +56,7 @@ pub(crate) fn from_columns(row: &Row<'_>) -> Result<ArtifactRow, StoreError> {
         upstream_etag: row.get("upstream_etag")?,
         upstream_last_modified: row.get("upstream_last_modified")?,
         upstream_url: row.get("upstream_url")?,
-        checksums: read_checksums(&checksums)?,
+        checksums: checksums::read(&checksums)?,
         fetched_at: Timestamp::from_millis(row.get("fetched_at")?),
         validated_at: Timestamp::from_millis(row.get("validated_at")?),
         expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp::from_millis),
@@ -73,42 +71,4 @@ fn key_from_columns(row: &Row<'_>) -> Result<RowKey, StoreError> {
     let variant: String = row.get("variant")?;
     let variant = if variant.is_empty() { Variant::SOURCE } else { Variant::named(variant) };
     Ok(RowKey { repository: RepositoryId(row.get("repository")?), path, variant })
-}
-
-/// `["sha1:…","sha512:…"]`.
-fn write_checksums(checksums: &Digests) -> Result<String, StoreError> {
-    let texts: Vec<String> = checksums.iter().map(ToString::to_string).collect();
-    serde_json::to_string(&texts).map_err(|error| StoreError::malformed("checksum", error))
-}
-
-fn read_checksums(text: &str) -> Result<Digests, StoreError> {
-    let texts: Vec<String> =
-        serde_json::from_str(text).map_err(|error| StoreError::malformed("checksum", error))?;
-    texts.iter().map(|text| read_checksum(text)).collect()
-}
-
-fn read_checksum(text: &str) -> Result<Digest, StoreError> {
-    let (algorithm, hex) = text.split_once(':').unwrap_or((text, ""));
-    algorithm
-        .parse()
-        .and_then(|algorithm: Algorithm| Digest::from_hex(algorithm, hex))
-        .map_err(|error| StoreError::malformed("checksum", error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stored_form_of_checksums_stays_as_it_is() {
-        let golden = r#"["md5:d41d8cd98f00b204e9800998ecf8427e"]"#;
-        let checksums = read_checksums(golden).unwrap();
-        assert_eq!(
-            checksums.get(Algorithm::Md5).map(Digest::to_hex).as_deref(),
-            Some("d41d8cd98f00b204e9800998ecf8427e")
-        );
-        assert_eq!(write_checksums(&checksums).unwrap(), golden);
-        assert!(read_checksums(r#"["md5:00"]"#).is_err());
-        assert!(read_checksums(r#"["crc:00"]"#).is_err());
-    }
 }

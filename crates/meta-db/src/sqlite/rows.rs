@@ -103,6 +103,7 @@ fn publish(
         return Ok(Published::Conflict(stored));
     }
     enter_blob(connection, row.blob, row.size)?;
+    fail::fail_point!("inside-publish-tx", |_| Err(super::simulated_crash()));
     row.generation = generation.unwrap_or(0) + 1;
     row_columns::write(connection, &row).map_err(name_missing_repository)?;
     Ok(Published::Stored(row))

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{SqliteStore, integer};
 use crate::error::StoreError;
+use crate::span::Span;
 
 const ADD: &str = include_str!("queries/add_statistic.sql");
 const SINCE: &str = include_str!("queries/statistics_since.sql");
@@ -36,21 +37,6 @@ impl StatStore for SqliteStore {
             Ok(())
         };
         self.statistics.writer.call(forget).await
-    }
-}
-
-/// A stretch of time, in milliseconds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Span {
-    ends_at: i64,
-    width: i64,
-}
-
-impl Span {
-    fn holding(at: Timestamp, width: Duration) -> Self {
-        let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
-        let offset = at.as_millis().rem_euclid(width);
-        Self { ends_at: at.as_millis().saturating_sub(offset).saturating_add(width), width }
     }
 }
 
@@ -103,19 +89,4 @@ fn from_columns(row: &Row<'_>) -> rusqlite::Result<(RepositoryId, StatBucket)> {
         bytes_hit: integer::from_sql(row.get(10)?),
     };
     Ok((RepositoryId(row.get(0)?), bucket))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_holds_its_moment() {
-        for (at, width, ends_at) in [(0, 60, 60), (59, 60, 60), (60, 60, 120), (-1, 60, 0)] {
-            let at = Timestamp::from_millis(at);
-            let span = Span::holding(at, Duration::from_millis(width));
-            assert_eq!(span.ends_at, ends_at, "{at:?}");
-        }
-        assert_eq!(Span::holding(Timestamp::EPOCH, Duration::ZERO).width, 1);
-    }
 }

@@ -6,6 +6,9 @@
 //! async fn make(directory: &Path) -> SqliteStore { … }
 //! testkit::meta_store_contract!(make);
 //! ```
+//!
+//! A backend that needs a server says `if_present`; its factory gives an `Option`, and without a
+//! server there is nothing to hold to the contract.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,8 +17,13 @@
     reason = "the clauses are the bodies of tests: a panic is their verdict"
 )]
 
+mod access_log;
 mod accounting;
+mod bytes;
+mod changes;
+mod collector;
 mod eviction;
+mod garbage;
 mod listing;
 mod repositories;
 mod rows;
@@ -29,20 +37,31 @@ use artifact_core::{
     Repository, RepositoryId, RowKey, Secret, Timestamp, Variant,
 };
 
+pub use access_log::*;
 pub use accounting::*;
+pub use changes::*;
+pub use collector::*;
 pub use eviction::*;
+pub use garbage::*;
 pub use listing::*;
 pub use repositories::*;
 pub use rows::*;
 pub use statistics::*;
 
 /// Stamps one test per clause of the `MetaStore` contract. The argument names a
-/// function from an empty directory to a future of the store.
+/// function from an empty directory to a future of the store, or after `if_present` to one of
+/// perhaps a store.
 #[macro_export]
 macro_rules! meta_store_contract {
     ($make:path) => {
+        $crate::meta_store_contract! { @all always $make }
+    };
+    (if_present $make:path) => {
+        $crate::meta_store_contract! { @all if_present $make }
+    };
+    (@all $presence:ident $make:path) => {
         $crate::meta_store_contract! {
-            @clauses $make;
+            @clauses $presence $make;
             an_absent_row_is_none,
             a_published_row_is_given_back_whole,
             a_row_without_optional_facts_is_given_back_whole,
@@ -62,6 +81,13 @@ macro_rules! meta_store_contract {
             evicting_a_prefix_is_literal_and_minds_the_case,
             evicting_everything_stays_within_the_repository,
             a_dry_run_counts_and_removes_nothing,
+            the_rows_unused_for_longest_are_evicted_first,
+            rows_that_were_used_lately_are_not_evicted,
+            only_rows_of_the_named_repositories_are_evicted,
+            an_eviction_stops_when_there_is_room_enough,
+            an_eviction_takes_no_more_rows_than_its_limit,
+            variants_are_evicted_one_by_one,
+            evicted_rows_leave_the_usage_and_their_blobs_to_the_collector,
             a_listing_is_in_order_of_bytes,
             a_listing_shows_every_variant,
             a_prefix_of_a_listing_is_literal,
@@ -91,17 +117,92 @@ macro_rules! meta_store_contract {
             statistics_of_one_span_add_up,
             statistics_since_a_moment_include_its_span,
             forgotten_statistics_are_gone,
+            a_new_store_has_no_collector_history,
+            every_epoch_is_later_than_the_last,
+            a_store_that_was_restored_refuses_to_collect,
+            concurrent_epochs_differ,
+            of_many_who_claim_a_sweep_one_gets_it,
+            a_sweep_is_claimed_once_per_span,
+            the_last_run_is_given_back_whole,
+            what_runs_deleted_adds_up,
+            changes_tell_the_generation_of_the_configuration,
+            without_a_moment_only_the_present_is_told,
+            the_moment_of_an_answer_never_goes_back,
+            forgetting_changes_keeps_the_configuration,
+            wake_ups_do_not_end_while_the_store_lives,
+            a_batch_of_records_may_be_appended_twice,
+            a_batch_may_span_many_days,
+            days_of_the_log_are_forgotten_and_it_goes_on,
+            a_blob_is_left_alone_until_its_review_is_due,
+            what_nothing_needs_is_condemned_and_still_there,
+            a_referenced_blob_is_never_condemned,
+            a_kept_blob_is_reviewed_again_when_it_loses_its_reference,
+            a_replaced_blob_is_reviewed,
+            a_row_published_again_queues_nothing,
+            evicted_blobs_are_reviewed,
+            deleting_a_repository_queues_its_blobs,
+            a_review_takes_the_oldest_first_and_no_more_than_its_limit,
+            a_survey_counts_and_changes_nothing,
+            a_pin_on_an_unknown_blob_finds_it_absent,
+            a_pin_on_an_indexed_blob_finds_it_live,
+            a_pin_makes_a_condemned_blob_live_again,
+            a_pinned_blob_is_not_condemned_before_its_pin_ends,
+            the_review_delay_counts_from_the_end_of_the_last_pin,
+            a_pin_that_precedes_its_blob_holds,
+            a_pin_that_has_ended_protects_nothing,
+            a_later_end_of_a_pin_replaces_an_earlier_one,
+            pins_of_two_owners_do_not_touch_each_other,
+            taking_a_pin_away_queues_the_blob_for_review,
+            a_review_during_a_pin_puts_nothing_off_for_longer_than_the_pin,
+            taking_away_a_pin_that_is_not_there_changes_nothing,
+            of_many_concurrent_pins_one_revives,
+            a_condemned_blob_is_kept_until_its_deletion_is_due,
+            a_reclaimed_blob_leaves_neither_bytes_nor_entry,
+            without_a_condemned_blob_nothing_is_erased,
+            a_condemned_blob_that_is_referred_to_is_live_again,
+            a_deletion_takes_the_oldest_first_and_no_more_than_its_limit,
+            bytes_that_were_not_erased_are_left_alone_for_a_minute,
+            every_failure_doubles_the_rest_up_to_a_day,
+            a_pin_right_after_a_failed_deletion_is_refused,
+            a_deletion_may_fail_for_some_of_its_blobs,
+            an_answer_about_other_blobs_deletes_nothing,
+            rows_are_read_while_bytes_are_erased,
+            a_row_published_during_the_deletion_of_its_blob_has_an_entry,
+            a_stored_blob_without_an_entry_is_adopted_and_deleted_when_due,
+            a_blob_that_is_indexed_is_not_adopted,
+            a_row_published_beside_a_review_has_a_live_blob,
+            a_writer_waits_for_a_deletion_under_way_and_stores_the_bytes_again,
+            bytes_stored_after_absent_was_seen_outlive_every_deletion,
+            a_blob_adopted_while_its_writer_is_about_to_publish_survives,
+            a_row_published_after_its_blob_was_adopted_revives_it,
+            two_collectors_at_once_delete_each_blob_once,
+            a_second_collector_does_not_touch_a_deletion_under_way,
+            a_reference_removed_beside_a_review_is_not_forgotten,
+            a_promised_blob_outlives_the_collector_until_its_reference_arrives,
+            a_deletion_that_lost_its_answer_is_finished_by_the_next,
+            a_writer_after_a_deletion_that_lost_its_answer_looks_for_the_bytes,
+            an_eviction_beside_a_publish_leaves_a_whole_row_or_none,
+            writers_and_collectors_at_once_lose_nothing,
+            random_histories_lose_nothing_and_leave_nothing,
             a_check_passes,
         }
     };
-    (@clauses $make:path; $($clause:ident),+ $(,)?) => { $(
+    (@clauses $presence:ident $make:path; $($clause:ident),+ $(,)?) => { $(
         #[tokio::test]
         async fn $clause() {
             let directory = $crate::contract::meta_store::empty_directory();
-            let store = $make(directory.path()).await;
-            $crate::contract::meta_store::$clause(&store).await;
+            let made = $make(directory.path()).await;
+            $crate::meta_store_contract! { @hold $presence made $clause }
         }
     )+ };
+    (@hold always $made:ident $clause:ident) => {
+        $crate::contract::meta_store::$clause(&$made).await;
+    };
+    (@hold if_present $made:ident $clause:ident) => {
+        if let Some(store) = $made {
+            $crate::contract::meta_store::$clause(&store).await;
+        }
+    };
 }
 
 /// A directory that is removed when dropped.

@@ -2,5 +2,6 @@
 
 pub mod admin_api;
 pub mod blob_store;
+pub mod collector_api;
 pub mod meta_store;
 pub mod ttl_cache;

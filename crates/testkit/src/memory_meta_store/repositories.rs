@@ -1,6 +1,8 @@
 //! Repositories in memory.
 
-use artifact_core::ports::{Change, NewRepository, Precondition, Published, RepositoryStore};
+use artifact_core::ports::{
+    Change, NewRepository, Precondition, Published, RepositoryStore, Selector,
+};
 use artifact_core::{Definition, Repository, RepositoryId, RepositoryName, Result, Timestamp};
 use async_trait::async_trait;
 
@@ -40,7 +42,14 @@ impl RepositoryStore for MemoryMetaStore {
             return Ok(Published::Conflict(Some(stored)));
         }
         state.repositories.remove(name);
-        state.rows.retain(|key, _| key.repository != stored.id);
+        let rows: Vec<_> =
+            state.rows.keys().filter(|key| key.repository == stored.id).cloned().collect();
+        for key in rows {
+            if let Some(removed) = state.rows.remove(&key) {
+                state.dereference(&removed.row);
+            }
+        }
+        state.note_change(stored.id, Selector::Prefix(String::new()));
         state.generation += 1;
         Ok(Published::Stored(stored))
     }

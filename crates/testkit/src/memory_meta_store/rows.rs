@@ -1,12 +1,13 @@
 //! Artifact rows in memory.
 
 use artifact_core::ports::{
-    AccessRecord, Evicted, Listing, Precondition, Published, RowQuery, RowStore, Selector, Usage,
-    Validation,
+    AccessRecord, Evicted, EvictionPass, Listing, Precondition, Published, RowEviction, RowQuery,
+    RowStore, Selector, Usage, Validation,
 };
 use artifact_core::{ArtifactRow, Error, ErrorKind, RepositoryId, Result, RowKey};
 use async_trait::async_trait;
 
+use super::garbage::Entry;
 use super::{MemoryMetaStore, State, StoredRow, holds, listing};
 
 #[async_trait]
@@ -20,7 +21,16 @@ impl RowStore for MemoryMetaStore {
         row: ArtifactRow,
         precondition: Precondition,
     ) -> Result<Published<ArtifactRow>> {
-        self.enter()?.publish(row, precondition)
+        loop {
+            let unlocked = self.unlocked.notified();
+            {
+                let mut state = self.enter()?;
+                if !state.is_being_erased(row.blob) {
+                    return state.publish(row, precondition);
+                }
+            }
+            unlocked.await;
+        }
     }
 
     async fn validate(
@@ -45,6 +55,8 @@ impl RowStore for MemoryMetaStore {
             return Ok(Published::Conflict(Some(row)));
         }
         state.rows.remove(key);
+        state.dereference(&row);
+        state.note_change(key.repository, Selector::Path(key.path.clone()));
         Ok(Published::Stored(row))
     }
 
@@ -55,15 +67,21 @@ impl RowStore for MemoryMetaStore {
         dry_run: bool,
     ) -> Result<Evicted> {
         let mut state = self.enter()?;
+        let is_selected = |key: &RowKey| key.repository == repository && selects(selector, key);
+        let selected: Vec<_> = state.rows.keys().filter(|key| is_selected(key)).cloned().collect();
         let mut evicted = Evicted::default();
-        state.rows.retain(|key, stored| {
-            let is_selected = key.repository == repository && selects(selector, key);
-            if is_selected {
-                evicted.objects += 1;
-                evicted.bytes += stored.row.size;
+        for key in selected {
+            let Some(row) = state.row(&key) else { continue };
+            evicted.objects += 1;
+            evicted.bytes += row.size;
+            if !dry_run {
+                state.rows.remove(&key);
+                state.dereference(&row);
             }
-            dry_run || !is_selected
-        });
+        }
+        if !dry_run && evicted.objects > 0 {
+            state.note_change(repository, selector.clone());
+        }
         Ok(evicted)
     }
 
@@ -91,7 +109,36 @@ impl RowStore for MemoryMetaStore {
             .map(|repository| (repository.id, state.usage_of(repository.id)))
             .collect();
         usages.sort_by_key(|(id, _)| *id);
-        Ok((usages, state.blobs.values().sum()))
+        Ok((usages, state.blobs.values().map(|entry| entry.size).sum()))
+    }
+}
+
+#[async_trait]
+impl RowEviction for MemoryMetaStore {
+    async fn evict_least_used(&self, pass: &EvictionPass) -> Result<Evicted> {
+        let mut state = self.enter()?;
+        let mut candidates: Vec<_> = state
+            .rows
+            .values()
+            .filter(|stored| is_unused(stored, pass))
+            .map(|stored| {
+                let used_at = stored.accessed_at.unwrap_or(stored.row.fetched_at);
+                (used_at, stored.row.key.clone())
+            })
+            .collect();
+        candidates.sort();
+        let mut evicted = Evicted::default();
+        for (_, key) in candidates.into_iter().take(pass.limit) {
+            if evicted.bytes >= pass.bytes {
+                break;
+            }
+            let Some(stored) = state.rows.remove(&key) else { continue };
+            evicted.objects += 1;
+            evicted.bytes += stored.row.size;
+            state.dereference(&stored.row);
+            state.note_change(key.repository, Selector::Path(key.path));
+        }
+        Ok(evicted)
     }
 }
 
@@ -113,9 +160,18 @@ impl State {
         if !self.repositories.values().any(|repository| repository.id == row.key.repository) {
             return Err(Error::new(ErrorKind::NotFound, "the repository does not exist"));
         }
-        if *self.blobs.entry(row.blob).or_insert(row.size) != row.size {
+        let pins = &mut self.pins;
+        let entry = self.blobs.entry(row.blob).or_insert_with(|| {
+            Entry::new(row.size).pinned(pins.remove(&row.blob).unwrap_or_default())
+        });
+        if entry.size != row.size {
             let text = "a blob of this digest is stored with another size";
             return Err(Error::new(ErrorKind::Integrity, text));
+        }
+        entry.revive();
+        if let Some(existing) = existing.filter(|existing| existing.blob != row.blob) {
+            self.dereference(&existing);
+            self.note_change(row.key.repository, Selector::Path(row.key.path.clone()));
         }
         row.generation = generation.unwrap_or(0) + 1;
         self.rows
@@ -125,6 +181,13 @@ impl State {
         Ok(Published::Stored(row))
     }
 
+    /// The row referred to its blob and does not any more.
+    pub(super) fn dereference(&mut self, row: &ArtifactRow) {
+        if let Some(entry) = self.blobs.get_mut(&row.blob) {
+            entry.change();
+        }
+    }
+
     fn usage_of(&self, repository: RepositoryId) -> Usage {
         let rows = self.rows.values().filter(|stored| stored.row.key.repository == repository);
         rows.fold(Usage::default(), |usage, stored| Usage {
@@ -132,6 +195,12 @@ impl State {
             logical_bytes: usage.logical_bytes + stored.row.size,
         })
     }
+}
+
+fn is_unused(stored: &StoredRow, pass: &EvictionPass) -> bool {
+    pass.repositories.contains(&stored.row.key.repository)
+        && stored.row.fetched_at < pass.unused_since
+        && stored.accessed_at.is_none_or(|at| at < pass.unused_since)
 }
 
 fn confirm(row: &mut ArtifactRow, validation: Validation) -> &ArtifactRow {

@@ -1,8 +1,6 @@
 //! Ranges of paths. Text is compared by its UTF-8 bytes, which is the order of code points.
 
 use artifact_core::ports::StateFilter;
-use rusqlite::ToSql;
-use rusqlite::types::ToSqlOutput;
 
 /// All paths from one on, up to but without another.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,16 +24,6 @@ impl PathRange {
     }
 }
 
-impl ToSql for End {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        match self {
-            Self::Before(text) => text.to_sql(),
-            // A blob is greater than every text.
-            Self::Never => Ok(ToSqlOutput::from(Vec::new())),
-        }
-    }
-}
-
 /// The least text greater than every text that starts with `prefix`; none if `prefix` is empty.
 pub(crate) fn successor(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
@@ -48,9 +36,9 @@ pub(crate) fn successor(prefix: &str) -> Option<String> {
     None
 }
 
-/// The least text greater than `path`.
+/// The least text greater than `path`, as far as texts in databases hold no NUL.
 pub(crate) fn just_behind(path: &str) -> String {
-    format!("{path}\0")
+    format!("{path}\u{1}")
 }
 
 /// A state filter as the statements take it: its name and its moment.

@@ -1,0 +1,59 @@
+//! Bytes first, then what refers to them, and in between nothing that collects them.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use artifact_core::ports::Durability;
+use artifact_core::{BlobId, Result};
+
+use crate::shared::Shared;
+
+/// Longer than any upload to a store takes. A pin that its owner could not take away ends then.
+const PIN: Duration = Duration::from_secs(6 * 3600);
+
+/// A verified file that is to become a blob.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewBlob<'a> {
+    pub(crate) id: BlobId,
+    pub(crate) source: &'a Path,
+    pub(crate) size: u64,
+    pub(crate) durability: Durability,
+}
+
+/// Stores a blob and then does what `refer` does: writing the row that refers to it. The blob is
+/// pinned meanwhile, so that the collector neither deletes what was found to be there already
+/// nor takes the newcomer for garbage.
+pub(crate) async fn store<T>(
+    shared: &Shared,
+    blob: NewBlob<'_>,
+    refer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let owner = owner(&shared.settings.replica);
+    let until = shared.parts.clock.now().plus(PIN);
+    shared.parts.meta.pin(blob.id, &owner, until).await?;
+    let stored = async {
+        let NewBlob { id, source, size, durability } = blob;
+        shared.parts.blobs.put_file(id, source, size, durability).await?;
+        refer.await
+    }
+    .await;
+    unpin(shared, blob.id, owner);
+    stored
+}
+
+/// Takes a pin away, behind the caller's back: nobody has to wait for that.
+fn unpin(shared: &Shared, id: BlobId, owner: String) {
+    let meta = std::sync::Arc::clone(&shared.parts.meta);
+    shared.tasks.spawn(async move {
+        if let Err(error) = meta.unpin(id, &owner).await {
+            tracing::debug!(%error, blob = %id, "a pin stays until it ends by itself");
+        }
+    });
+}
+
+/// A name that no other pin has.
+fn owner(replica: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{replica}/{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,4 @@
+SELECT id, name, package_type, description, managed_by, revision, created_at, updated_at,
+       definition, secret
+FROM repository
+WHERE name = $1

@@ -1,0 +1,13 @@
+SELECT objects, bytes
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS bounds (start, behind, number)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS objects, coalesce(sum(size), 0)::bigint AS bytes
+    FROM artifact
+    WHERE repository = $1 AND path >= bounds.start AND path < bounds.behind
+        AND CASE $4::text
+            WHEN 'fresh' THEN expires_at IS NULL OR expires_at > $5
+            WHEN 'stale' THEN expires_at <= $5
+            ELSE TRUE
+        END
+) AS sums
+ORDER BY number

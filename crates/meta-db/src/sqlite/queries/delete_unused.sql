@@ -1,0 +1,7 @@
+DELETE FROM artifact
+WHERE repository = ?1 AND path = ?2 AND variant = ?3 AND fetched_at < ?4
+    AND NOT EXISTS (
+        SELECT 1 FROM access
+        WHERE repository = ?1 AND path = ?2 AND variant = ?3 AND accessed_at >= ?4
+    )
+RETURNING size

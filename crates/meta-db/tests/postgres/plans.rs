@@ -1,0 +1,107 @@
+//! Statements that must stay cheap however many rows there are.
+
+use tokio_postgres::Client;
+
+use crate::support::Database;
+
+/// Two repositories of 5000 rows, in folders, each row served once.
+async fn fill(client: &Client) {
+    let fill = "
+        INSERT INTO repository
+            (name, kind, package_type, description, managed_by, revision, created_at, updated_at,
+             definition)
+        VALUES ('a', 'local', 'generic', '', '', 1, 0, 0, '{}'),
+               ('b', 'local', 'generic', '', '', 1, 0, 0, '{}');
+        INSERT INTO blob (sha256, size)
+        SELECT sha256(n::text::bytea), 5 FROM generate_series(1, 5000) AS n;
+        INSERT INTO artifact
+        SELECT id, 'folder' || n % 50 || '/file' || n, '', sha256(n::text::bytea), 5, 'generic',
+               NULL, NULL, NULL, NULL, '[]', n, n, NULL, 1
+        FROM repository, generate_series(1, 5000) AS n;
+        INSERT INTO access SELECT repository, path, variant, 1, 1 FROM artifact;
+        ANALYZE";
+    client.batch_execute(fill).await.unwrap();
+}
+
+async fn plan(client: &Client, mode: &str, sql: &str, types: &str, values: &str) -> String {
+    let explain = format!(
+        "DEALLOCATE ALL; SET plan_cache_mode = {mode}; PREPARE statement ({types}) AS {sql}"
+    );
+    client.batch_execute(&explain).await.unwrap();
+    let messages = client.simple_query(&format!("EXPLAIN EXECUTE statement ({values})")).await;
+    let lines = messages.unwrap().into_iter().filter_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => Some(format!("{}\n", row.get(0).unwrap())),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// Asserts that a statement is planned without reading whole tables, whether the planner looks
+/// at the values or not.
+async fn assert_seeks(client: &Client, sql: &str, types: &str, values: &str, index: &str) {
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        let plan = plan(client, mode, sql, types, values).await;
+        assert!(plan.contains(index), "{mode}: {sql}\n{plan}");
+        assert!(!reads_a_whole_table(&plan), "{mode}: {sql}\n{plan}");
+    }
+}
+
+/// Of the tables that were filled.
+fn reads_a_whole_table(plan: &str) -> bool {
+    let tables = ["artifact", "access", "blob", "gc_queue"];
+    plan.lines()
+        .any(|line| tables.iter().any(|table| line.contains(&format!("Seq Scan on {table} "))))
+}
+
+#[tokio::test]
+async fn listings_sums_and_lookups_search_the_index() {
+    let Some(database) = Database::migrated().await else { return };
+    let client = database.client().await;
+    fill(&client).await;
+    let key = "artifact_pkey";
+    let row = include_str!("../../src/postgres/queries/row.sql");
+    assert_seeks(&client, row, "bigint, text, text", "1, 'folder1/file1', ''", key).await;
+    let list = include_str!("../../src/postgres/queries/list_rows.sql");
+    let types = "bigint, text, text, text, text, bigint, bigint";
+    assert_seeks(&client, list, types, "1, '', '', 'g', NULL, 0, 100", key).await;
+    assert_seeks(&client, list, types, "1, 'folder2', '', 'g', 'fresh', 5, 100", key).await;
+    let folded = include_str!("../../src/postgres/queries/folded_entries.sql");
+    let types = "bigint, text, text, integer, text, text, text, bigint, bigint";
+    assert_seeks(&client, folded, types, "1, '', 'g', 0, '/', '0', NULL, 0, 100", key).await;
+    let sums = include_str!("../../src/postgres/queries/sum_groups.sql");
+    let types = "bigint, text[], text[], text, bigint";
+    assert_seeks(&client, sums, types, "1, '{folder1/}', '{folder10}', NULL, 0", key).await;
+    let sum = include_str!("../../src/postgres/queries/sum_range.sql");
+    assert_seeks(&client, sum, "bigint, text, text", "1, 'folder1/', 'folder10'", key).await;
+    let paths = include_str!("../../src/postgres/queries/list_paths.sql");
+    let types = "bigint, text[], text, bigint";
+    assert_seeks(&client, paths, types, "1, '{folder1/file1}', NULL, 0", key).await;
+}
+
+#[tokio::test]
+async fn a_page_is_read_in_the_order_of_the_index_and_never_sorted() {
+    let Some(database) = Database::migrated().await else { return };
+    let client = database.client().await;
+    fill(&client).await;
+    let list = include_str!("../../src/postgres/queries/list_rows.sql");
+    let types = "bigint, text, text, text, text, bigint, bigint";
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        let plan = plan(&client, mode, list, types, "1, '', '', 'g', NULL, 0, 100").await;
+        assert!(!plan.contains("Sort"), "{mode}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn the_collector_searches_indexes() {
+    let Some(database) = Database::migrated().await else { return };
+    let client = database.client().await;
+    fill(&client).await;
+    let condemn = "UPDATE gc_queue SET changed_at = 1 WHERE sha256 = sha256('1'); ANALYZE";
+    client.batch_execute(condemn).await.unwrap();
+    let due = include_str!("../../src/postgres/queries/due_for_review.sql");
+    let plan = plan(&client, "force_custom_plan", due, "bigint, bigint", "1, 10").await;
+    assert!(plan.contains("gc_queue_changed_at") && !reads_a_whole_table(&plan), "{plan}");
+    let needs = include_str!("../../src/postgres/queries/needs.sql");
+    let values = "ARRAY[sha256('1'), sha256('2')], 0";
+    assert_seeks(&client, needs, "bytea[], bigint", values, "artifact_sha256").await;
+}

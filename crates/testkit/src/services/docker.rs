@@ -1,0 +1,98 @@
+//! Docker's engine.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::installed::{Wanted, on_search_path};
+use super::service::{Farewell, Software};
+use super::{Service, ServiceError, loopback};
+
+const WANTED: Wanted = Wanted {
+    service: "docker",
+    hint: "dockerd and docker on the search path, and root to start it",
+};
+
+/// A private docker engine without images and without networks but the host's.
+pub type DockerEngine = Service<Docker>;
+
+/// Docker as a program of this machine.
+#[derive(Debug)]
+pub struct Docker {
+    engine: PathBuf,
+    client: PathBuf,
+}
+
+impl DockerEngine {
+    /// Starts one; `None` if it cannot be had and is not required.
+    pub fn start() -> Result<Option<Self>, ServiceError> {
+        let docker = WANTED.or_missing(docker())?;
+        docker.map(Self::launch).transpose()
+    }
+
+    /// The client, made to talk to this engine; arguments are to be added.
+    pub fn client(&self) -> Command {
+        let mut command = Command::new(&self.software().client);
+        command
+            .env("DOCKER_HOST", format!("unix://{}", socket(self.directory()).display()))
+            .env("DOCKER_CONFIG", self.directory().join("client"))
+            .env_remove("DOCKER_CONTEXT")
+            .env_remove("DOCKER_TLS_VERIFY")
+            // The engine's own builder pulls nothing to work.
+            .env("DOCKER_BUILDKIT", "0");
+        command
+    }
+}
+
+impl Software for Docker {
+    const NAME: &'static str = WANTED.service;
+    // It ends its containers and takes its mounts away.
+    const FAREWELL: Farewell = Farewell::Terminate;
+
+    fn prepare(&self, directory: &Path) -> Result<(), ServiceError> {
+        // Instead of the machine's configuration. The engine's own builder needs its own store.
+        let configuration = r#"{"features":{"containerd-snapshotter":false}}"#;
+        std::fs::write(directory.join("daemon.json"), configuration)
+            .map_err(ServiceError::preparing(Self::NAME, "write its configuration"))
+    }
+
+    fn command(&self, directory: &Path, _port: u16) -> Command {
+        // A killed engine leaves the number of its helper behind, who is dead but perhaps not
+        // yet waited for: a new engine would wait for it to answer.
+        let _ = std::fs::remove_file(directory.join("run/containerd/containerd.pid"));
+        let mut command = Command::new(&self.engine);
+        for (flag, name) in [
+            ("--config-file", "daemon.json"),
+            ("--data-root", "data"),
+            ("--exec-root", "run"),
+            ("--pidfile", "pid"),
+        ] {
+            command.arg(flag).arg(directory.join(name));
+        }
+        command.arg("--host").arg(format!("unix://{}", socket(directory).display())).args([
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]);
+        command
+    }
+
+    fn is_ready(&self, directory: &Path, _port: u16, _process: u32) -> bool {
+        let answer = UnixStream::connect(socket(directory)).ok().and_then(|stream| {
+            stream.set_read_timeout(Some(loopback::ANSWER_LIMIT)).ok()?;
+            loopback::converse(stream, "GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        });
+        answer.is_some_and(|answer| answer.contains(" 200 "))
+    }
+}
+
+fn socket(directory: &Path) -> PathBuf {
+    directory.join("docker.sock")
+}
+
+fn docker() -> Option<Docker> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    Some(Docker { engine: on_search_path("dockerd")?, client: on_search_path("docker")? })
+}
