@@ -5,8 +5,8 @@ the same origin. Rounds alternate between the two, medians are compared, and a f
 reached is printed as such: this program judges, it does not fail.
 """
 
-import atexit
 import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -92,29 +92,36 @@ class Origin:
 class Process:
     """A child that is stopped by its id."""
 
+    farewell = signal.SIGTERM
+    started = []
+
     def __init__(self, *command, **options):
         self.child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-        # A benchmark that breaks off must leave nothing behind.
-        atexit.register(self.stop)
+        Process.started.append(self)
 
     def rss(self):
         text = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * KIB
 
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         if self.child.poll() is not None:
             return
-        self.child.send_signal(signal.SIGTERM)
+        self.child.send_signal(self.farewell)
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.child.kill()
+            self.child.wait()
 
 
 class Server(Process):
     """The server under test, with its access log off as nginx's is."""
 
-    def __init__(self, binary, data):
+    def __init__(self, binary, data, settings=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {
@@ -122,8 +129,9 @@ class Server(Process):
             "LISTEN_ADDR": f"127.0.0.1:{self.port}",
             "DATA_DIR": str(data),
             "LOG_LEVEL": "warn",
+            **(settings or {}),
         }
-        self.started = time.monotonic()
+        self.began = time.monotonic()
         super().__init__(binary, env=environment)
 
     def wait(self, path="/readyz"):
@@ -179,11 +187,11 @@ def quantity(text):
     return float(number) * UNITS[unit]
 
 
-def wrk(url, connections, headers=()):
+def wrk(url, connections, headers=(), seconds=SECONDS):
     """Requests per second, bytes per second and the 99th percentile of one round."""
     options = [option for header in headers for option in ("-H", header)]
     output = subprocess.run(
-        ["wrk", "-t2", f"-c{connections}", f"-d{SECONDS}s", "--timeout", "60s", "--latency", *options, url],
+        ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency", *options, url],
         capture_output=True, text=True, check=True,
     ).stdout
     # Errors are fast: counted as answers they would look like throughput.
@@ -197,12 +205,12 @@ def wrk(url, connections, headers=()):
     )
 
 
-def compare(ours, theirs, connections):
+def compare(ours, theirs, connections, seconds=SECONDS):
     """Per figure: our median, theirs, and the sorted ratios of the rounds. Who goes first alternates."""
     rounds = []
     for turn in range(ROUNDS):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
-        measured = {url: wrk(url, connections) for url in order}
+        measured = {url: wrk(url, connections, seconds=seconds) for url in order}
         rounds.append((measured[ours], measured[theirs]))
     return [
         (statistics.median(us[index] for us, _ in rounds), statistics.median(them[index] for _, them in rounds),
@@ -243,6 +251,27 @@ def against_nginx(binary, directory, origin):
     nginx.stop()
 
 
+@contextlib.contextmanager
+def watched(processes):
+    """By how much the memory of each grew at most within the block."""
+    before = [process.rss() for process in processes]
+    growths = [0] * len(processes)
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            for index, process in enumerate(processes):
+                growths[index] = max(growths[index], process.rss() - before[index])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield growths
+    finally:
+        done.set()
+        watcher.join()
+
+
 def join_crowd(barrier):
     """What each client process of the crowd begins with."""
     global everybody_has_begun
@@ -274,30 +303,20 @@ def crowd(binary, directory, origin):
     body = origin.files["/large"] = pattern(LARGE)
     # Long enough for all fifty to be waiting when upstream's first byte comes.
     origin.delays["/large"] = 2
-    expected, before, peak = hashlib.md5(body).digest(), server.rss(), [0]
-    done = threading.Event()
-
-    def watch():
-        while not done.is_set():
-            peak[0] = max(peak[0], server.rss())
-            time.sleep(0.02)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    expected = hashlib.md5(body).digest()
     # The clients' own work must not delay their first byte: each is a process of its own.
     barrier = multiprocessing.Barrier(50)
-    with concurrent.futures.ProcessPoolExecutor(50, initializer=join_crowd, initargs=(barrier,)) as pool:
+    pool = concurrent.futures.ProcessPoolExecutor(50, initializer=join_crowd, initargs=(barrier,))
+    with watched([server]) as growths, pool:
         downloads = [pool.submit(download, server.port, "/api/v1/remote/generic/large", expected) for _ in range(50)]
         answers = [answer.result() for answer in downloads]
-    done.set()
-    watcher.join()
     complete = sum(1 for _, length, right in answers if length == LARGE and right)
     delays = sorted(first - origin.first_byte["/large"] for first, _, _ in answers)
     report("upstream GETs", str(origin.counts["/large"]), "== 1", origin.counts["/large"] == 1)
     report("complete and right downloads", str(complete), "== 50", complete == 50)
     report("first byte after upstream's: median, slowest", f"{delays[25] * 1e3:.0f} ms, {delays[-1] * 1e3:.0f} ms",
            "<= 50 ms", delays[-1] <= 0.05)
-    growth = peak[0] - before
+    growth = growths[0]
     report("RSS growth", f"{growth / MIB:.1f} MiB", "< 64 MiB", growth < 64 * MIB)
     server.stop()
 
@@ -334,25 +353,32 @@ def large_packument(binary, directory, origin):
     server.stop()
 
 
-def fill(data, repository):
-    """Rows of 100 000 cached objects; only the one that is asked for has bytes."""
+@contextlib.contextmanager
+def without_triggers(data):
+    """The metadata of a server that does not run, for writing. The schema's triggers want a newer
+    SQLite than python may have; they keep counters and the collector's queue."""
     database = sqlite3.connect(data / "metadata.sqlite3")
-    now = int(time.time() * 1000)
-    # The schema's triggers want a newer SQLite than python may have; they keep counters and the
-    # collector's queue, which a start does not read.
     triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     with database:
         for name, _ in triggers:
             database.execute(f"DROP TRIGGER {name}")
+        yield database
+        for _, sql in triggers:
+            database.execute(sql)
+    database.close()
+
+
+def fill(data, repository):
+    """Rows of 100 000 cached objects; only the one that is asked for has bytes. The counters, which
+    a start does not read, stay as they are."""
+    now = int(time.time() * 1000)
+    with without_triggers(data) as database:
         ids = [(hashlib.sha256(str(n).encode()).digest(), 1000, now) for n in range(CACHED_OBJECTS)]
         database.executemany("INSERT INTO blob (sha256, size, created_at) VALUES (?, ?, ?)", ids)
         columns = "repository, path, variant, sha256, size, class, checksums, fetched_at, validated_at, generation"
         rows = [(repository, f"dir{n % 100}/file{n}.bin", "", row[0], 1000, "immutable", "[]", now, now, 1)
                 for n, row in enumerate(ids)]
         database.executemany(f"INSERT INTO artifact ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
-        for _, sql in triggers:
-            database.execute(sql)
-    database.close()
 
 
 def at_rest(binary, directory, origin):
@@ -372,7 +398,7 @@ def at_rest(binary, directory, origin):
     for _ in range(ROUNDS):
         server = Server(binary, data)
         assert server.wait("/api/v1/remote/generic/one") == b"one"
-        starts.append(time.monotonic() - server.started)
+        starts.append(time.monotonic() - server.began)
         idle = server.rss()
         server.stop()
     start = statistics.median(starts)
@@ -381,19 +407,32 @@ def at_rest(binary, directory, origin):
     report("upstream fetches in all of it", str(origin.counts["/one"]), "== 1", origin.counts["/one"] == 1)
 
 
+@contextlib.contextmanager
+def summarised():
+    """A directory for everything, and at the end how many figures were reached."""
+    # Whoever ends this program gets what was started ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        # nginx's workers and PostgreSQL run as other users and have to reach their files.
+        directory.chmod(0o755)
+        try:
+            yield directory
+        finally:
+            # A benchmark that breaks off must leave nothing behind.
+            for process in reversed(Process.started):
+                process.stop()
+    print(f"\n{sum(results)} of {len(results)} figures reached, in {time.monotonic() - began:.0f} s", flush=True)
+
+
 def main():
     binary = os.path.abspath(sys.argv[1])
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr.strip()
     print(f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, {nginx}")
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        directory = pathlib.Path(name)
-        # nginx's workers run as another user and have to reach their cache.
-        directory.chmod(0o755)
+    with summarised() as directory:
         for part in (against_nginx, crowd, large_packument, at_rest):
             part(binary, directory, Origin())
-    reached = sum(results)
-    print(f"\n{reached} of {len(results)} figures reached, in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
