@@ -24,7 +24,8 @@ demo: build ## see a miss and a hit with the real pip and npm
 	e2e/demo.sh $(server)
 
 # One build with the features of all members, so that the server under test, the unit tests and
-# the suite share their dependencies. The suite then runs the server that was built here.
+# the suite share their dependencies. The suite then runs the server that was built here: other
+# than the shipped one it holds the fail points of the tests, but nothing that could set them.
 test: ## run every test, the suite with the real clients included
 	e2e/setup.sh
 	$(CARGO) build --locked --workspace --all-targets

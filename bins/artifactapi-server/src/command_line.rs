@@ -66,9 +66,25 @@ pub(crate) struct Settings {
     #[arg(long, env = "LOG_LEVEL", global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
     #[command(flatten)]
+    pub(crate) keys: KeySettings,
+    #[command(flatten)]
     pub(crate) services: ServiceSettings,
     #[command(flatten)]
     pub(crate) upkeep: UpkeepSettings,
+}
+
+/// Keys that merged indexes are signed with, the same on every replica. What is not given is made when it
+/// is first needed and kept in the metadata store. The passphrase comes from the environment alone:
+/// `TF_SIGNING_KEY_PASSPHRASE`, also with `_FILE`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Signing keys")]
+pub(crate) struct KeySettings {
+    /// File with an armoured `OpenPGP` secret key
+    #[arg(long, env = "TF_SIGNING_KEY_PATH", global = true, value_name = "FILE")]
+    pub(crate) tf_signing_key_path: Option<String>,
+    /// File with an RSA private key in PEM, for Alpine's indexes
+    #[arg(long, env = "APK_SIGNING_KEY_PATH", global = true, value_name = "FILE")]
+    pub(crate) apk_signing_key_path: Option<String>,
 }
 
 /// Services instead of the embedded stores. Passwords come from the environment alone: `DBPASS`,

@@ -1,5 +1,6 @@
 //! Settings from flags and the environment, judged as a whole: every mistake is reported at once.
 
+mod keys;
 mod listen;
 mod problems;
 mod services;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use artifact_core::Secret;
 use artifact_http::Network;
 use meta_db::EncryptionKey;
+use signing::SigningSettings;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -33,6 +35,7 @@ pub(crate) struct Configuration {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) keys: SigningSettings,
     pub(crate) services: Services,
     pub(crate) upkeep: Upkeep,
 }
@@ -58,6 +61,7 @@ impl Configuration {
         let mut problems = Problems::default();
         let services = Services::load(&settings.services, &mut problems, &environment);
         let upkeep = Upkeep::load(&settings.upkeep, &mut problems);
+        let keys = keys::load(&settings.keys, &mut problems, &environment);
         let mut secret = |name: &str| problems.secret(name, &environment);
         let (admin_token, secret_key) = (secret("ADMIN_TOKEN"), secret("SECRET_KEY"));
         let configuration = Self {
@@ -86,6 +90,7 @@ impl Configuration {
             log_level: problems
                 .optional("LOG_LEVEL", settings.log_level.as_deref(), log_level)
                 .unwrap_or_else(|| "info,refinery_core=warn".to_owned()),
+            keys,
             services,
             upkeep,
         };

@@ -45,16 +45,18 @@ async fn run(configuration: Configuration) -> anyhow::Result<()> {
     let address = server.local_address()?;
     let wired = wiring::start_engine(&configuration, address).await?;
     let service = http_service(&configuration, &wired, recorder.clone());
-    let Wired { engine, clients, .. } = wired;
+    let Wired { engine, s3, unprepared, .. } = wired;
     say(&Banner { configuration: &configuration, engine: &engine, address }.to_string());
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let shutdown = Shutdown::default();
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_up(recorder)));
-    if let Some(s3) = clients.s3.clone() {
+    if let Some(s3) = s3 {
         tasks.spawn(stop.clone().run_until_cancelled_owned(wiring::abort_stale_uploads(s3)));
     }
-    tasks.spawn(stop.clone().run_until_cancelled_owned(clients.keep_preparing()));
+    if let Some(database) = unprepared {
+        tasks.spawn(stop.clone().run_until_cancelled_owned(database.prepare()));
+    }
     tasks.spawn(stop.clone().run_until_cancelled_owned(signals.conduct(shutdown.clone())));
     let ended = server.serve(service, shutdown).await;
     stop.cancel();

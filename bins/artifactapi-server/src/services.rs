@@ -29,6 +29,10 @@ pub(crate) struct Clients {
     pub(crate) s3: Option<Arc<S3Store>>,
 }
 
+/// A database that did not answer at start: its schema has yet to be brought up to date.
+#[derive(Debug)]
+pub(crate) struct Unprepared(Arc<PostgresStore>);
+
 /// A service that cannot be used.
 #[derive(Debug)]
 struct Trouble {
@@ -66,11 +70,18 @@ impl Clients {
 
     /// Proves every service, and brings the database up to date. With `wait` an unusable service is
     /// tried until it can be used. Otherwise it is an error that names the variables, except for
-    /// an outage where this process `has_served` before: then it serves what it holds.
-    pub(crate) async fn prepare(&self, wait: bool, has_served: bool) -> anyhow::Result<()> {
+    /// an outage where this process `has_served` before: then it serves what it holds, and returns
+    /// the database if that is what does not answer.
+    pub(crate) async fn prepare(
+        &self,
+        wait: bool,
+        has_served: bool,
+    ) -> anyhow::Result<Option<Unprepared>> {
         loop {
-            let troubles = Box::pin(self.troubles()).await;
-            let Some(first) = troubles.first() else { return Ok(()) };
+            let [postgres, redis, s3] = Box::pin(self.troubles()).await;
+            let unprepared = self.postgres.clone().filter(|_| postgres.is_some()).map(Unprepared);
+            let troubles: Vec<_> = [postgres, redis, s3].into_iter().flatten().collect();
+            let Some(first) = troubles.first() else { return Ok(None) };
             if wait {
                 tracing::warn!(problem = %first, "waiting for a service");
                 tokio::time::sleep(PAUSE).await;
@@ -80,26 +91,28 @@ impl Clients {
                 for trouble in &troubles {
                     tracing::warn!(problem = %trouble, "starting without a service");
                 }
-                return Ok(());
+                return Ok(unprepared);
             }
             let lines: Vec<_> = troubles.iter().map(|trouble| format!("\n  {trouble}")).collect();
             anyhow::bail!("a service cannot be used{}", lines.concat());
         }
     }
 
-    async fn troubles(&self) -> Vec<Trouble> {
-        let (postgres, redis, s3) = tokio::join!(
+    /// Of the database, Redis and S3, in this order.
+    async fn troubles(&self) -> [Option<Trouble>; 3] {
+        tokio::join!(
             async { try_postgres(self.postgres.as_ref()?).await.err() },
             async { try_redis(self.redis.as_ref()?).await.err() },
             async { try_s3(self.s3.as_ref()?).await.err() },
-        );
-        [postgres, redis, s3].into_iter().flatten().collect()
+        )
+        .into()
     }
+}
 
-    /// Makes the database ready once it answers, if it was not ready at start.
-    pub(crate) async fn keep_preparing(self) {
-        let Some(postgres) = self.postgres else { return };
-        while let Err(trouble) = try_postgres(&postgres).await {
+impl Unprepared {
+    /// Makes the database ready once it answers.
+    pub(crate) async fn prepare(self) {
+        while let Err(trouble) = try_postgres(&self.0).await {
             tracing::debug!(problem = %trouble, "the database is not ready yet");
             tokio::time::sleep(5 * PAUSE).await;
         }

@@ -10,13 +10,15 @@ use artifact_core::{Secret, SystemClock};
 use artifact_engine::{AccessLogSettings, Coordination, Engine, EngineParts, Settings};
 use cas_store::{DiskTier, FileSpool, FileStore, MemoryTier, Quota, S3Store, TierLimits};
 use meta_db::{EncryptionKey, SqliteStore};
+use signing::Keyring;
+use tokio::runtime::Handle;
 use ttl_cache::MemoryTtlCache;
 use upstream::{HttpPeers, HttpUpstream, PeerTimeouts};
 use uuid::Uuid;
 
 use crate::configuration::{Configuration, PeerAddress};
 use crate::providers;
-use crate::services::Clients;
+use crate::services::{Clients, Unprepared};
 
 /// How often uploads to the object store are looked for that nobody will finish.
 const STALE_UPLOADS_EVERY: Duration = Duration::from_secs(3600);
@@ -28,7 +30,10 @@ pub(crate) struct Wired {
     pub(crate) engine: Arc<Engine>,
     /// What replicas prove themselves to each other with.
     pub(crate) replica_secret: Option<Secret>,
-    pub(crate) clients: Clients,
+    /// The object store, whose unfinished uploads are to be looked after.
+    pub(crate) s3: Option<Arc<S3Store>>,
+    /// A database that has yet to be made ready.
+    pub(crate) unprepared: Option<Unprepared>,
 }
 
 /// Opens the data directory, proves the services and starts the engine over both. Other replicas
@@ -47,9 +52,11 @@ pub(crate) async fn start_engine(
     let clients = Clients::new(&configuration.services, key, &snapshot)?;
     // Takes the lock: nothing else in the directory may be touched while another process is in there.
     let (blobs, spool) = open_storage(configuration, &clients).with_context(in_directory)?;
-    clients.prepare(configuration.services.wait, has_served).await?;
+    let unprepared = clients.prepare(configuration.services.wait, has_served).await?;
+    let meta = metadata(configuration, &clients).with_context(in_directory)?;
     let parts = EngineParts {
-        meta: metadata(configuration, &clients).with_context(in_directory)?,
+        signer: Some(Arc::new(keyring(configuration, &meta)?)),
+        meta,
         blobs,
         spool: Arc::new(spool),
         ttl: hints(&clients),
@@ -62,7 +69,7 @@ pub(crate) async fn start_engine(
     let engine =
         Engine::start(parts, settings).await.context("the configuration cannot be loaded")?;
     let replica_secret = configuration.services.redis.as_ref().map(|_| replica_secret);
-    Ok(Wired { engine, replica_secret, clients })
+    Ok(Wired { engine, replica_secret, s3: clients.s3, unprepared })
 }
 
 fn open_storage(
@@ -91,6 +98,13 @@ fn metadata(
     }
     let key = encryption_key(configuration)?;
     Ok(Arc::new(SqliteStore::open(&configuration.data_directory, key)?))
+}
+
+/// The keys that merged indexes are signed with.
+fn keyring(configuration: &Configuration, meta: &Arc<dyn MetaStore>) -> anyhow::Result<Keyring> {
+    let (keys, clock) = (Arc::clone(meta) as _, Arc::new(SystemClock));
+    Keyring::new(&configuration.keys, keys, clock, Handle::current())
+        .context("a signing key (TF_SIGNING_KEY_PATH, APK_SIGNING_KEY_PATH) cannot be used")
 }
 
 fn hints(clients: &Clients) -> Arc<dyn TtlCache> {

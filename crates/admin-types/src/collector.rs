@@ -11,7 +11,8 @@ pub struct Collector {
     pub epoch: u64,
     /// All stored blobs.
     pub stored: BlobCount,
-    /// Blobs whose review is due, whatever comes of it.
+    /// Blobs whose review is due, whatever comes of it; at least so many if `unreferenced` is a
+    /// lower bound.
     pub due_for_review: u64,
     /// Blobs among them that nothing needs.
     pub unreferenced: BlobCount,
@@ -23,8 +24,31 @@ pub struct Collector {
     pub reclaimed: BlobCount,
     /// When the store was last searched for blobs that no entry knows.
     pub swept_at: Option<String>,
+    /// Files whose bytes the store was found to have lost.
+    #[serde(default)]
+    pub lost: Lost,
     /// The last run, of whichever replica.
     pub last_run: Option<CollectorRun>,
+}
+
+/// Files whose bytes are lost.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lost {
+    /// Files of remotes; they are fetched again when they are asked for.
+    pub cached: u64,
+    /// Files of local repositories; they must be uploaded again.
+    pub hosted: u64,
+    /// The first hundred of the hosted ones.
+    pub files: Vec<LostFile>,
+}
+
+/// A hosted file whose bytes are lost.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LostFile {
+    /// The local repository.
+    pub repository: String,
+    /// The path in it.
+    pub path: String,
 }
 
 /// What the collector of one process does.
@@ -44,6 +68,9 @@ pub struct BlobCount {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Whether counting ended early, so that there may be more.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 /// One run of the collector.

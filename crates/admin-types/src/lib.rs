@@ -21,7 +21,9 @@ mod suggestion;
 mod write;
 
 pub use api::{AdminApi, CollectorApi, Management, SnippetApi};
-pub use collector::{BlobCount, Collector, CollectorRun, CollectorState, RunOutcome};
+pub use collector::{
+    BlobCount, Collector, CollectorRun, CollectorState, Lost, LostFile, RunOutcome,
+};
 pub use cursor::{decode_cursor, encode_cursor};
 pub use health::{Check, CheckStatus, Health, HealthStatus};
 pub use kind::Kind;

@@ -62,6 +62,10 @@ pub struct ObjectPrefix {
     pub objects: u64,
     /// The sum of their sizes.
     pub size_bytes: u64,
+    /// Whether counting ended early, so that there may be more: a page never counts more than some
+    /// hundred thousand objects, whatever lies below it.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 /// The state of an object.

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing here performs I/O, reads a clock or names a package type.
 
+mod assembly;
 mod body;
 mod clock;
 mod digest;
@@ -17,7 +18,11 @@ mod provider;
 mod repository;
 mod row;
 mod secret;
+mod signer;
 
+pub use assembly::{
+    Assembly, AssemblyContext, AssemblyError, Generation, Output, StoredFile, Survey,
+};
 pub use body::{ByteStream, RequestBody};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use digest::{Algorithm, BlobId, Digest, Digests, InvalidDigest};
@@ -26,10 +31,12 @@ pub use name::{InvalidName, PackageType, RepositoryId, RepositoryName};
 pub use path::{EncodedSlash, InvalidPath, PathRules, RepoPath, encode_path};
 pub use problem::{ErrorBody, Problem};
 pub use provider::{
-    Defaults, DocumentError, DocumentKind, Entry, Facts, FileFact, Forward, Hosting, Origin,
-    Ownership, PackageRequest, Provider, Reject, Rendition, RewriteContext, Rewritten, Route,
-    Shape, Snippet, SnippetContext, SourceDocument, Target, Template, UploadPlan,
+    Base, Defaults, DocumentError, DocumentKind, Entry, Facts, FileFact, Forward, HEADER, Hosting,
+    Inspection, MEMBERS, Origin, Owner, Ownership, PackageRequest, Part, Presence, Provider,
+    Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape, Snippet,
+    SnippetContext, SourceDocument, Target, Template, UploadPlan,
 };
 pub use repository::{Credential, Definition, Local, Remote, Repository, RepositoryKind, Virtual};
 pub use row::{ArtifactRow, Class, RowKey, Variant};
 pub use secret::Secret;
+pub use signer::{KeyKind, PublicKeys, RsaHash, Signer};

@@ -12,9 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::signer::{KeyKind, PublicKeys, Signer};
 use crate::{
-    Algorithm, Class, Digests, Error, ErrorBody, ErrorKind, PackageType, PathRules, Problem,
-    RepoPath, RepositoryKind, Timestamp, Variant,
+    Algorithm, Assembly, Class, Digests, Error, ErrorBody, ErrorKind, PackageType, PathRules,
+    Problem, Remote, RepoPath, RepositoryKind, Timestamp, Variant, encode_path,
 };
 
 /// The rules of one package type.
@@ -31,16 +32,29 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// What a request means. Total and deterministic: every path is a route or a rejection.
     fn classify(&self, request: &PackageRequest<'_>) -> Result<Route, Reject>;
 
-    /// Turns index documents into what our clients get, links leading to us. One document
-    /// on a remote; on a virtual repository the members' documents in order of precedence, where
-    /// the first wins what several have. Must give at least the context's `wanted` variant and may
-    /// give all variants that the same parse yields. Idempotent on links: every link written is
-    /// classified by [`Provider::classify`] and found in [`Rewritten::facts`].
+    /// Judges one document that upstream sent before it takes the place of the last good one, and
+    /// says what else belongs to it. What is refused here is never stored. A type whose documents
+    /// stand alone only checks that [`Provider::rewrite`] will understand it.
+    fn inspect(&self, document: &SourceDocument<'_>) -> Result<Inspection, DocumentError>;
+
+    /// Turns index documents into what our clients get, links leading to us. On a remote the
+    /// document with its companions; on a virtual repository the documents of every member that counts
+    /// in order of precedence, where the first wins what several have. Must give at least the
+    /// context's `wanted` variant and may give all variants that the same parse yields. Idempotent
+    /// on links: every link written is classified by [`Provider::classify`] and found in
+    /// [`Rewritten::facts`], or begins with [`MEMBERS`] and the name of the member that has it.
     fn rewrite(
         &self,
         documents: &[SourceDocument<'_>],
         context: &RewriteContext<'_>,
     ) -> Result<Rewritten, DocumentError>;
+
+    /// The header that carries a kind of document, for protocols that answer in a header. Upstream's
+    /// value of it, whatever the status of success, counts as the body; an answer without it has a
+    /// body as always. Our answers have the rendition [`HEADER`] as its value, beside the body.
+    fn header_of(&self, _kind: DocumentKind) -> Option<&'static str> {
+        None
+    }
 
     /// An error in the form that this type's clients print.
     fn error_body(&self, problem: &Problem<'_>) -> ErrorBody;
@@ -50,7 +64,18 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// The rules of hosting, for types that can be hosted.
     fn hosting(&self) -> Option<&dyn Hosting>;
+
+    /// The rules of assembling, for types whose index is a set of files of any size.
+    fn assembly(&self) -> Option<&dyn Assembly>;
 }
+
+/// The rendition that is sent in the header that [`Provider::header_of`] names. It is visible ASCII.
+pub const HEADER: Variant = Variant::new("header");
+
+/// The first segment of paths that address a member of a virtual repository by its name:
+/// `_m/{member}/{path}` is `{path}` of that member. Types whose index can name any path use it, so
+/// that no look-up has to decide from whom a file comes.
+pub const MEMBERS: &str = "_m";
 
 /// The rules of a hosted repository.
 pub trait Hosting: fmt::Debug + Send + Sync {
@@ -82,9 +107,15 @@ pub struct Defaults {
     pub document_limit: u64,
     /// Who answers for a name in a virtual repository.
     pub ownership: Ownership,
+    /// What becomes of a cached file that its index now describes differently.
+    pub republishing: Republishing,
+    /// Whether clients need this installation's public keys for what it makes of the type.
+    pub signs: bool,
     /// A segment that references begin with and that people also paste at the end of a
     /// `base_url`; it then counts once.
     pub base_suffix: Option<&'static str>,
+    /// Whether a `base_url` may have a query: where it can be that of a list of mirrors.
+    pub base_query: bool,
 }
 
 impl Default for Defaults {
@@ -97,7 +128,10 @@ impl Default for Defaults {
             negative_file_ttl: Duration::from_secs(60),
             document_limit: 64 << 20,
             ownership: Ownership::ByName,
+            republishing: Republishing::Reported,
+            signs: false,
             base_suffix: None,
+            base_query: false,
         }
     }
 }
@@ -109,6 +143,15 @@ pub enum Ownership {
     ByName,
     /// Every member's whole index, united by exact version.
     Union,
+}
+
+/// What becomes of a cached file whose digest differs from what the newest index says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Republishing {
+    /// The index wins: the file is fetched again. For types whose publishers do replace files.
+    Followed,
+    /// The first bytes stay and the contradiction is reported as `upstream_mutated`.
+    Reported,
 }
 
 /// A request inside a repository.
@@ -124,6 +167,9 @@ pub struct PackageRequest<'a> {
     pub query: Option<&'a str>,
     /// The client's headers. Only what the protocol negotiates may be read from them.
     pub headers: &'a HeaderMap,
+    /// The remote that is asked: the addressed one, or the member of a virtual repository whose
+    /// turn it is. `None` where no remote is concerned.
+    pub remote: Option<&'a Remote>,
 }
 
 /// What a request means.
@@ -145,6 +191,8 @@ pub enum Route {
     },
     /// A question that upstream answers and nobody stores.
     Forward(Forward),
+    /// A public key of this installation.
+    PublicKey(KeyKind),
 }
 
 /// A file or a document, and how to come by it.
@@ -162,12 +210,30 @@ pub struct Target {
     pub origin: Origin,
     /// The normalised package name, by which ownership in a virtual repository is decided.
     pub package: Option<String>,
+    /// How the member of a virtual repository is found that this comes from.
+    pub owner: Owner,
     /// The media type to send; `None` sends what upstream said.
     pub content_type: Option<&'static str>,
     /// `Accept` towards upstream.
     pub accept: Option<&'static str>,
     /// Whether an HTML body can be right. If not, it is a login or error page and is refused.
     pub html_allowed: bool,
+}
+
+/// How the member of a virtual repository is found from which a target comes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Owner {
+    /// The first member that has the target itself.
+    #[default]
+    First,
+    /// The first member that has a witness.
+    Witnessed {
+        /// Whoever has this owns the whole name. Not asked where versions of one name are
+        /// united over the members.
+        name: Option<Box<Target>>,
+        /// Whoever has this owns the version, if nobody owns the name.
+        version: Option<Box<Target>>,
+    },
 }
 
 /// What kind of thing a target is.
@@ -182,6 +248,12 @@ pub enum Shape {
         /// Which of its renditions was asked for.
         variant: Variant,
     },
+    /// A file of a set that [`Assembly::assemble`] makes of the members of a virtual repository. On a
+    /// remote it is an ordinary file.
+    Assembled {
+        /// The document whose parts are put together.
+        index: Box<Target>,
+    },
 }
 
 /// A kind of document, meaningful only to its provider.
@@ -195,7 +267,22 @@ pub enum Origin {
     Upstream(String),
     /// The URL that the facts of this index document name for the target's path. The index is fetched
     /// first when it is not cached; the URL never comes from the request.
-    Index(Box<Target>),
+    Index {
+        /// The index document.
+        index: Box<Target>,
+        /// A reference as in [`Origin::Upstream`], for what the index does not list and for an
+        /// upstream without this index. `None`: what is not listed does not exist.
+        unlisted: Option<String>,
+    },
+    /// An absolute URL whose host the type or the operator names, never the request alone.
+    Elsewhere(String),
+}
+
+impl Origin {
+    /// What `index` lists, and nothing else.
+    pub fn listed(index: Target) -> Self {
+        Self::Index { index: Box::new(index), unlisted: None }
+    }
 }
 
 /// A question for upstream.
@@ -241,6 +328,13 @@ pub struct SourceDocument<'a> {
     pub kind: DocumentKind,
     /// The path under which it is cached.
     pub path: &'a RepoPath,
+    /// The variant of the source, where a query selects the content.
+    pub source: &'a Variant,
+    /// The repository that it comes from.
+    pub member: &'a str,
+    /// Where that repository stands among those whose documents are given; companions have the
+    /// number of the document that asked for them.
+    pub position: usize,
     /// The URL that answered, against which relative links are resolved.
     pub url: Option<&'a str>,
     /// Upstream's media type.
@@ -257,6 +351,14 @@ pub struct RewriteContext<'a> {
     pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// Whether our clients reach us by https.
     pub secure: bool,
+    /// The kind of repository that was addressed.
+    pub kind: RepositoryKind,
+    /// The path that was asked for.
+    pub path: &'a RepoPath,
+    /// When the newest of the documents was stored: the same on every replica.
+    pub changed_at: Timestamp,
+    /// The keys of this installation. Without them nothing that has to be signed can be made.
+    pub signer: Option<&'a dyn Signer>,
 }
 
 impl fmt::Debug for RewriteContext<'_> {
@@ -333,11 +435,77 @@ impl Template {
     }
 }
 
+/// What belongs to a document that upstream sent.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// Documents of the same remote that [`Provider::rewrite`] needs beside this one. They are
+    /// inspected in turn, so that a list of pages unrolls.
+    pub companions: Vec<Target>,
+    /// Files that change together with this document.
+    pub parts: Vec<Part>,
+    /// What the document says of files: cached copies that it contradicts are dropped or, where
+    /// [`Defaults::republishing`] says so, kept and reported.
+    pub facts: Facts,
+}
+
+/// A file that changes together with an index document.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The file. Its origin must be the index document.
+    pub target: Target,
+    /// What the document says of it.
+    pub fact: FileFact,
+    /// When it is fetched.
+    pub presence: Presence,
+}
+
+/// When a part is fetched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Presence {
+    /// Before the document is served at all, because what the document means depends on it.
+    BeforeServing,
+    /// When it is first asked for; but before a newer document takes the place of an older one,
+    /// so that nobody sees an index whose parts are gone.
+    BeforeReplacing,
+    /// Anew with every change of the document. Upstream may have none.
+    WithDocument,
+}
+
 /// What an index says of the files it lists, by canonical repository path.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The files.
     pub files: HashMap<String, FileFact>,
+    /// Where everything below a path is; the longest path counts, and a listed file before all.
+    pub bases: Vec<Base>,
+}
+
+impl Facts {
+    /// What is known of `path`: as a listed file, or by the base that it is below.
+    pub fn find(&self, path: &str) -> Option<FileFact> {
+        if let Some(fact) = self.files.get(path) {
+            return Some(fact.clone());
+        }
+        let below = |base: &&Base| path.starts_with(base.prefix.as_str());
+        let base = self.bases.iter().filter(below).max_by_key(|base| base.prefix.len())?;
+        let rest = path.get(base.prefix.len()..)?;
+        Some(FileFact {
+            document: base.document,
+            url: format!("{}{}", base.url, encode_path(rest)),
+            ..FileFact::default()
+        })
+    }
+}
+
+/// Where everything below a path is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Base {
+    /// Which of the documents given to [`Provider::rewrite`] says so.
+    pub document: usize,
+    /// The beginning of our paths; ends with a slash.
+    pub prefix: String,
+    /// What stands for it at upstream: an absolute URL that ends with a slash.
+    pub url: String,
 }
 
 /// What an index says of one file.
@@ -345,7 +513,8 @@ pub struct Facts {
 pub struct FileFact {
     /// Which of the documents given to [`Provider::rewrite`] listed it.
     pub document: usize,
-    /// Its absolute URL at upstream, query included.
+    /// Its absolute URL at upstream, query included. Empty: where [`Origin::Index`] says for what is
+    /// not listed.
     pub url: String,
     /// Its digests.
     pub digests: Digests,
@@ -364,9 +533,15 @@ pub enum DocumentError {
     /// The document is sound, but what was asked for is not in it.
     #[error("{0}")]
     Absent(String),
+    /// The document is sound, but what it says cannot be served through us.
+    #[error("{0}")]
+    Unusable(String),
     /// Everything it lists is refused by a policy.
     #[error("every file of this package is refused by a policy")]
     AllDenied,
+    /// It would have to be signed and cannot be.
+    #[error("{0}")]
+    Unsigned(String),
 }
 
 impl From<DocumentError> for Error {
@@ -377,7 +552,10 @@ impl From<DocumentError> for Error {
                 format!("the upstream registry sent a document that cannot be read: {message}"),
             ),
             DocumentError::Absent(message) => Self::new(ErrorKind::NotFound, message),
+            // Not a server's fault: clients hide the text of those behind retries.
+            DocumentError::Unusable(message) => Self::new(ErrorKind::Unprocessable, message),
             DocumentError::AllDenied => Self::new(ErrorKind::Denied, error.to_string()),
+            DocumentError::Unsigned(message) => Self::new(ErrorKind::Unavailable, message),
         }
     }
 }
@@ -413,6 +591,11 @@ pub struct SnippetContext<'a> {
     pub kind: RepositoryKind,
     /// Its URL, without a trailing slash.
     pub url: &'a str,
+    /// The `base_url` of the remote, or those of a virtual repository's remotes: whose place it
+    /// takes for clients that have to be told so.
+    pub upstreams: &'a [&'a str],
+    /// The public keys of this installation, for types that sign.
+    pub keys: Option<&'a PublicKeys>,
 }
 
 /// A piece of client configuration, ready to copy.

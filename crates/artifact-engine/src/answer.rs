@@ -46,6 +46,15 @@ impl CacheNote {
         }
     }
 
+    /// The same of bytes that are not in the store, or not yet.
+    pub(crate) fn unstored(self) -> Self {
+        match self {
+            Self::Miss { collapsed, .. } => Self::Miss { collapsed, stored: false },
+            Self::Replaced { .. } => Self::Replaced { stored: false },
+            other => other,
+        }
+    }
+
     fn header(self) -> HeaderValue {
         let text = match self {
             Self::Hit { ttl: None } => return HeaderValue::from_static("artifactapi; hit"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_core::{PackageRequest, RepoPath, Result, Target};
+use artifact_core::{Definition, PackageRequest, Remote, RepoPath, Result, Target};
 use http::HeaderMap;
 
 use crate::answer::Asking;
@@ -59,6 +59,7 @@ impl<'a> Call<'a> {
             path: self.path,
             query: self.request.query,
             headers: self.request.headers,
+            remote: remote_of(self.mounted),
         }
     }
 
@@ -70,6 +71,14 @@ impl<'a> Call<'a> {
     /// Whether clients reach us by https.
     pub(crate) fn is_secure(&self) -> bool {
         self.request.origin.starts_with("https://")
+    }
+}
+
+/// The definition of a remote.
+pub(crate) fn remote_of(mounted: &Mounted) -> Option<&Remote> {
+    match &mounted.repository.definition {
+        Definition::Remote(remote) => Some(remote),
+        Definition::Local(_) | Definition::Virtual(_) => None,
     }
 }
 

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use artifact_core::ports::BlobPayload;
 use artifact_core::{
-    BlobId, Class, DocumentKind, Error, ErrorKind, FileFact, RepoPath, Result, RewriteContext,
-    Shape, SourceDocument, Target, Timestamp, Variant,
+    BlobId, Class, DocumentKind, Error, ErrorKind, FileFact, Inspection, Result, RewriteContext,
+    Shape, Signer, SourceDocument, Target, Timestamp, Variant,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use http::HeaderName;
 
 use crate::answer::{self, CacheNote};
+use crate::assembled;
 use crate::call::{Call, admit};
+use crate::companions::{Placed, gather};
 use crate::flight::{Passenger, Phase};
 use crate::freshness::Plan;
 use crate::keys;
@@ -27,6 +30,7 @@ use crate::request::Reply;
 use crate::rows::HotRow;
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
+use crate::survey;
 
 /// How long a document that was read out of turn is not read out of turn again.
 const REFRESH_PAUSE: Duration = Duration::from_secs(30);
@@ -35,9 +39,12 @@ const REFRESH_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) mounted: Arc<Mounted>,
+    pub(crate) target: Arc<Target>,
     pub(crate) blob: BlobId,
     pub(crate) note: CacheNote,
     pub(crate) validated_at: Timestamp,
+    /// When these bytes were stored.
+    pub(crate) changed_at: Timestamp,
     content: Content,
 }
 
@@ -55,7 +62,12 @@ enum Content {
 /// Serves a document of a remote.
 pub(crate) async fn serve(shared: &Arc<Shared>, call: &Call<'_>, target: &Target) -> Result<Reply> {
     let source = source(shared, call.mounted, target).await?;
-    serve_sources(shared, call, target, &[source]).await
+    if call.mounted.provider.assembly().is_some()
+        && survey::of(shared, &source).await?.leads_elsewhere
+    {
+        return assembled::serve(shared, call, target, target, vec![source]).await;
+    }
+    serve_sources(shared, call, target, vec![source]).await
 }
 
 /// Serves what `sources` are together, in order of precedence.
@@ -63,33 +75,37 @@ pub(crate) async fn serve_sources(
     shared: &Arc<Shared>,
     call: &Call<'_>,
     target: &Target,
-    sources: &[Source],
+    sources: Vec<Source>,
 ) -> Result<Reply> {
-    let Some(first) = sources.first() else {
+    let Some(note) = sources.first().map(|source| source.note) else {
         return Err(Error::new(ErrorKind::NotFound, "no member has this document"));
     };
     let variant = wanted_variant(target)?;
-    let (key, set) = rendered(shared, target, sources, call.is_secure()).await?;
+    let rendered = rendered(shared, call.mounted, target, sources, call.is_secure()).await?;
     let encoding = negotiate(call.request.headers);
     let base_url = call.base_url();
-    let encoded = shared.renditions.encoded(&key, &set, variant, encoding, &base_url).await?;
-    for source in sources {
-        if let Content::Stored(hot) = &source.content {
+    let Rendered { key, set, .. } = &rendered;
+    let encoded = shared.renditions.encoded(key, set, variant, encoding, &base_url).await?;
+    for placed in &rendered.sources {
+        if let Content::Stored(hot) = &placed.source.content {
             shared.accesses.note(&hot.row.key);
         }
     }
+    let mut headers = encoded.headers.clone();
+    if let Some(name) = call.mounted.provider.header_of(kind_of(target))
+        && let Some(value) = set.header(&base_url)
+    {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let validated = rendered.sources.iter().map(|placed| placed.source.validated_at).min();
     let content = answer::InMemory {
-        headers: encoded.headers.clone(),
+        headers,
         etag: Some(&encoded.etag),
         body: encoded.body.clone(),
         class: Class::Mutable,
-        validated_at: sources
-            .iter()
-            .map(|source| source.validated_at)
-            .min()
-            .unwrap_or(first.validated_at),
+        validated_at: validated.unwrap_or_else(|| shared.parts.clock.now()),
     };
-    answer::from_memory(shared, &call.asking(), content, first.note)
+    answer::from_memory(shared, &call.asking(), content, note)
 }
 
 /// What the index `index` of `mounted` says of the file at `path`.
@@ -100,8 +116,12 @@ pub(crate) async fn fact(
     path: &str,
 ) -> Result<Option<FileFact>> {
     let source = source(shared, mounted, index).await?;
-    let (_, set) = rendered(shared, index, &[source], false).await?;
-    Ok(set.facts.files.get(path).cloned())
+    let rendered = rendered(shared, mounted, index, vec![source.clone()], false).await?;
+    let fact = rendered.set.facts.find(path);
+    if fact.is_some() || mounted.provider.assembly().is_none() {
+        return Ok(fact);
+    }
+    Ok(survey::of(shared, &source).await?.find(path))
 }
 
 /// Asks upstream for a document out of turn, at most every half a minute. Says whether it was asked
@@ -119,114 +139,167 @@ pub(crate) async fn refresh(shared: &Arc<Shared>, mounted: &Arc<Mounted>, target
     matches!(passenger.finished().await, Phase::Published(_) | Phase::Confirmed(_))
 }
 
-/// The parse of `sources` with the rendition that `target` wants.
+/// One parse and what it was made of.
+pub(crate) struct Rendered {
+    pub(crate) key: SetKey,
+    pub(crate) set: Arc<RenderedSet>,
+    /// The documents that [`FileFact::document`] counts.
+    pub(crate) sources: Vec<Placed>,
+}
+
+/// The parse of `sources` and their companions with the rendition that `target` wants of the
+/// repository `addressed`.
 pub(crate) async fn rendered(
     shared: &Arc<Shared>,
+    addressed: &Arc<Mounted>,
     target: &Target,
-    sources: &[Source],
+    sources: Vec<Source>,
     secure: bool,
-) -> Result<(SetKey, Arc<RenderedSet>)> {
+) -> Result<Rendered> {
     let variant = wanted_variant(target)?;
+    let sources = Box::pin(gather(shared, sources)).await?;
     let key = SetKey {
-        sources: sources.iter().map(|source| source.blob).collect(),
-        path: target.path.clone(),
-        rules: sources
+        repository: addressed.id(),
+        sources: sources
             .iter()
-            .fold(0, |all, source| all.rotate_left(7) ^ source.mounted.rules.fingerprint()),
+            .map(|placed| (placed.source.mounted.id(), placed.source.blob))
+            .collect(),
+        path: target.path.clone(),
+        rules: sources.iter().fold(0, |all: u64, placed| {
+            all.rotate_left(7) ^ placed.source.mounted.rules.fingerprint()
+        }),
         secure,
         extra: None,
     };
     if let Some(set) = shared.renditions.hot(&key, variant) {
-        return Ok((key, set));
+        return Ok(Rendered { key, set, sources });
     }
     let mut loaded = Vec::with_capacity(sources.len());
-    for source in sources {
-        loaded.push(load(shared, source, target).await?);
+    for placed in &sources {
+        loaded.push(load(shared, placed).await?);
     }
-    let work = Work { target: target.clone(), variant: variant.clone(), secure, loaded };
-    let input_bytes = work.loaded.iter().map(|loaded| loaded.body.len() as u64).sum();
+    let input_bytes = loaded.iter().map(|loaded| loaded.body.len() as u64).sum();
+    let work = Work {
+        addressed: Arc::clone(addressed),
+        target: target.clone(),
+        variant: variant.clone(),
+        secure,
+        signer: shared.parts.signer.clone(),
+        loaded,
+    };
     let set =
         shared.renditions.set(key.clone(), variant, input_bytes, move || work.rewrite()).await?;
-    Ok((key, set))
+    Ok(Rendered { key, set, sources })
+}
+
+/// Reads one document and says what belongs to it.
+pub(crate) async fn inspect(shared: &Arc<Shared>, source: &Source) -> Result<Inspection> {
+    let loaded = load(shared, &Placed { position: 0, source: source.clone() }).await?;
+    let input_bytes = loaded.body.len() as u64;
+    let work = move || loaded.mounted.provider.inspect(&loaded.document());
+    Ok(shared.renditions.blocking(input_bytes, work).await??)
 }
 
 fn wanted_variant(target: &Target) -> Result<&Variant> {
     match &target.shape {
         Shape::Document { variant, .. } => Ok(variant),
-        Shape::File => Err(Error::new(ErrorKind::Internal, "a file was asked for as a document")),
+        Shape::File | Shape::Assembled { .. } => {
+            Err(Error::new(ErrorKind::Internal, "a file was asked for as a document"))
+        }
+    }
+}
+
+fn kind_of(target: &Target) -> DocumentKind {
+    match &target.shape {
+        Shape::Document { kind, .. } => *kind,
+        Shape::File | Shape::Assembled { .. } => DocumentKind(""),
     }
 }
 
 /// A raw document in memory.
-struct Loaded {
-    mounted: Arc<Mounted>,
-    body: Bytes,
-    url: Option<String>,
-    content_type: Option<String>,
+pub(crate) struct Loaded {
+    pub(crate) mounted: Arc<Mounted>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) position: usize,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) body: Bytes,
+    pub(crate) url: Option<String>,
+    pub(crate) content_type: Option<String>,
+}
+
+impl Loaded {
+    pub(crate) fn document(&self) -> SourceDocument<'_> {
+        SourceDocument {
+            kind: kind_of(&self.target),
+            path: &self.target.path,
+            source: &self.target.source,
+            member: self.mounted.name(),
+            position: self.position,
+            url: self.url.as_deref(),
+            content_type: self.content_type.as_deref(),
+            body: &self.body,
+        }
+    }
 }
 
 /// One parse, ready to run on another thread.
 struct Work {
+    addressed: Arc<Mounted>,
     target: Target,
     variant: Variant,
     secure: bool,
+    signer: Option<Arc<dyn Signer>>,
     loaded: Vec<Loaded>,
 }
 
 impl Work {
     fn rewrite(&self) -> Result<artifact_core::Rewritten> {
-        let Some(first) = self.loaded.first() else {
-            return Err(Error::new(ErrorKind::Internal, "there is nothing to rewrite"));
-        };
-        let documents: Vec<_> =
-            self.loaded.iter().map(|loaded| self.document(loaded, self.kind())).collect();
+        let documents: Vec<_> = self.loaded.iter().map(Loaded::document).collect();
         let rules: Vec<_> = self.loaded.iter().map(|loaded| &loaded.mounted.rules).collect();
         // A file that one member refuses may come from another; the file itself is judged again when it is asked for.
         let admits = |path: &str| rules.iter().any(|rules| rules.denial(path).is_none());
-        let context =
-            RewriteContext { wanted: &self.variant, admits: &admits, secure: self.secure };
-        Ok(first.mounted.provider.rewrite(&documents, &context)?)
-    }
-
-    fn kind(&self) -> DocumentKind {
-        match &self.target.shape {
-            Shape::Document { kind, .. } => *kind,
-            Shape::File => DocumentKind(""),
-        }
-    }
-
-    fn document<'a>(&'a self, loaded: &'a Loaded, kind: DocumentKind) -> SourceDocument<'a> {
-        let path: &RepoPath = &self.target.path;
-        SourceDocument {
-            kind,
-            path,
-            url: loaded.url.as_deref(),
-            content_type: loaded.content_type.as_deref(),
-            body: &loaded.body,
-        }
+        let changed_at = self.loaded.iter().map(|loaded| loaded.changed_at).max();
+        let context = RewriteContext {
+            wanted: &self.variant,
+            admits: &admits,
+            secure: self.secure,
+            kind: self.addressed.kind(),
+            path: &self.target.path,
+            changed_at: changed_at.unwrap_or(Timestamp::from_millis(0)),
+            signer: self.signer.as_deref(),
+        };
+        Ok(self.addressed.provider.rewrite(&documents, &context)?)
     }
 }
 
-async fn load(shared: &Arc<Shared>, source: &Source, target: &Target) -> Result<Loaded> {
-    let mounted = Arc::clone(&source.mounted);
+pub(crate) async fn load(shared: &Arc<Shared>, placed: &Placed) -> Result<Loaded> {
+    let Placed { position, source } = placed;
+    let loaded = |body: Bytes, url, content_type| Loaded {
+        mounted: Arc::clone(&source.mounted),
+        target: Arc::clone(&source.target),
+        position: *position,
+        changed_at: source.changed_at,
+        body,
+        url,
+        content_type,
+    };
     let hot = match &source.content {
         Content::Carried { body, url, content_type } => {
-            let (url, content_type) = (Some(url.clone()), content_type.clone());
-            return Ok(Loaded { mounted, body: body.clone(), url, content_type });
+            return Ok(loaded(body.clone(), Some(url.clone()), content_type.clone()));
         }
         Content::Stored(hot) => hot,
     };
     let (url, content_type) = (hot.row.upstream_url.clone(), hot.row.content_type.clone());
     if let Some(body) = read_blob(shared, hot).await? {
-        return Ok(Loaded { mounted, body, url, content_type });
+        return Ok(loaded(body, url, content_type));
     }
     // The row is right and its bytes are lost: fetch them anew.
-    let wanted = Wanted::new(&source.mounted, target)?;
+    let wanted = Wanted::new(&source.mounted, &source.target)?;
     let mut job = job(shared, &wanted, None).await?;
     job.heal = Some(Arc::clone(hot));
     let (passenger, _) = take_off(shared, job);
     let body = passenger.into_bytes(wanted.mounted.provider.defaults().document_limit).await?;
-    Ok(Loaded { mounted, body, url, content_type })
+    Ok(loaded(body, url, content_type))
 }
 
 async fn read_blob(shared: &Shared, hot: &HotRow) -> Result<Option<Bytes>> {
@@ -261,15 +334,17 @@ pub(crate) async fn source(
         let now = shared.parts.clock.now();
         if wanted.plan(shared, Some(&hot), now) == Plan::FreshHit {
             let note = hit(&hot.row, now);
-            return Ok(stored(mounted, hot, note));
+            return Ok(stored(&wanted, hot, note));
         }
     }
     Box::pin(source_slowly(shared, &wanted)).await
 }
 
-fn stored(mounted: &Arc<Mounted>, hot: Arc<HotRow>, note: CacheNote) -> Source {
+fn stored(wanted: &Wanted<'_>, hot: Arc<HotRow>, note: CacheNote) -> Source {
     Source {
-        mounted: Arc::clone(mounted),
+        mounted: Arc::clone(wanted.mounted),
+        target: Arc::new(wanted.target.clone()),
+        changed_at: hot.row.fetched_at,
         blob: hot.row.blob,
         note,
         validated_at: hot.row.validated_at,
@@ -286,18 +361,17 @@ async fn source_slowly(shared: &Arc<Shared>, wanted: &Wanted<'_>) -> Result<Sour
         }
     };
     let now = shared.parts.clock.now();
-    let mounted = wanted.mounted;
     match (wanted.plan(shared, held.as_deref(), now), held) {
         (Plan::FreshHit, Some(held)) => {
             let note = hit(&held.row, now);
-            Ok(stored(mounted, held, note))
+            Ok(stored(wanted, held, note))
         }
         (Plan::StaleWhileRevalidate, Some(held)) => {
             revalidate_behind(shared, wanted, &held).await;
-            Ok(stored(mounted, held, CacheNote::Stale { detail: "revalidating" }))
+            Ok(stored(wanted, held, CacheNote::Stale { detail: "revalidating" }))
         }
         (Plan::StaleIfError, Some(held)) => {
-            Ok(stored(mounted, held, CacheNote::Stale { detail: "upstream-unavailable" }))
+            Ok(stored(wanted, held, CacheNote::Stale { detail: "upstream-unavailable" }))
         }
         (Plan::Revalidate { fallback }, Some(held)) => {
             revalidate(shared, wanted, held, fallback).await
@@ -316,7 +390,7 @@ async fn fetch(shared: &Arc<Shared>, wanted: &Wanted<'_>) -> Result<Source> {
     }
     let job = job(shared, wanted, None).await?;
     let (mut passenger, collapsed) = take_off(shared, job);
-    let phase = passenger.finished().await;
+    let phase = passenger.arrived().await;
     landed(shared, wanted, passenger, phase, CacheNote::Miss { collapsed, stored: true }).await
 }
 
@@ -337,11 +411,11 @@ async fn revalidate(
     let (mut passenger, _) = take_off(shared, job);
     let replaced = CacheNote::Replaced { stored: true };
     if !fallback {
-        let phase = passenger.finished().await;
+        let phase = passenger.arrived().await;
         return landed(shared, wanted, passenger, phase, replaced).await;
     }
     let wait = shared.settings.revalidation_wait;
-    let detail = match tokio::time::timeout(wait, passenger.finished()).await {
+    let detail = match tokio::time::timeout(wait, passenger.arrived()).await {
         Err(_) => {
             shared.tasks.spawn(async move { passenger.finished().await });
             "revalidation-slow"
@@ -351,10 +425,10 @@ async fn revalidate(
         Ok(phase) => return landed(shared, wanted, passenger, phase, replaced).await,
     };
     tracing::info!(remote = wanted.mounted.name(), path = %wanted.key.path, detail, "serving stale");
-    Ok(stored(wanted.mounted, held, CacheNote::Stale { detail }))
+    Ok(stored(wanted, held, CacheNote::Stale { detail }))
 }
 
-/// The source that a finished flight brought.
+/// The source that a flight brought.
 async fn landed(
     shared: &Shared,
     wanted: &Wanted<'_>,
@@ -363,10 +437,15 @@ async fn landed(
     note: CacheNote,
 ) -> Result<Source> {
     match phase {
-        Phase::Published(row) => Ok(stored(wanted.mounted, row, note)),
-        Phase::Confirmed(row) => Ok(stored(wanted.mounted, row, CacheNote::Revalidated)),
+        Phase::Published(row) => Ok(stored(wanted, row, note)),
+        Phase::Confirmed(row) => Ok(stored(wanted, row, CacheNote::Revalidated)),
         Phase::Failed(error) => Err(error),
-        Phase::Unstored(blob) => {
+        Phase::Verified(blob) | Phase::Unstored(blob) => {
+            // What is still being stored is no less verified.
+            let note = match phase {
+                Phase::Verified(_) => note.unstored(),
+                _ => CacheNote::Bypass { detail: "not-storable" },
+            };
             let Some(head) = passenger.head() else {
                 return Err(Error::new(ErrorKind::Internal, "the download has no head"));
             };
@@ -375,13 +454,15 @@ async fn landed(
             let body = passenger.into_bytes(limit).await?;
             Ok(Source {
                 mounted: Arc::clone(wanted.mounted),
+                target: Arc::new(wanted.target.clone()),
                 blob,
-                note: CacheNote::Bypass { detail: "not-storable" },
+                note,
                 validated_at: shared.parts.clock.now(),
+                changed_at: shared.parts.clock.now(),
                 content: Content::Carried { body, url, content_type },
             })
         }
-        Phase::Bypass(_) | Phase::Waiting | Phase::Streaming | Phase::Verified => Err(Error::new(
+        Phase::Bypass(_) | Phase::Waiting | Phase::Streaming => Err(Error::new(
             ErrorKind::InsufficientStorage,
             "there is no room to take in the document",
         )),

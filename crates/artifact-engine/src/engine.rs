@@ -7,7 +7,7 @@ use std::time::Duration;
 use artifact_core::ports::{BlobStore, MetaStore, Peers, Selector, Spool, TtlCache, Upstream};
 use artifact_core::{
     Clock, Definition, Error, ErrorBody, ErrorKind, Problem, RepoPath, RepositoryId,
-    RepositoryKind, RequestBody, Result, Route,
+    RepositoryKind, RequestBody, Result, Route, Shape, Signer,
 };
 use http::Method;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, AccessLogQueue};
 use crate::answer;
+use crate::assembled::Assemblies;
 use crate::call::{Call, RequestParts, admit};
 use crate::collector::Collector;
+use crate::companions::Companions;
 use crate::configuration::Configuration;
-use crate::flight::{Board, SharedFlight};
+use crate::flight::{Board, SharedFlight, SpareRoom};
 use crate::providers::Providers;
 use crate::remote::{self, Wanted};
 use crate::renditions::Renditions;
@@ -28,7 +30,10 @@ use crate::settings::{Coordination, Settings};
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
 use crate::statistics::{Accesses, Statistics, flush_accesses};
-use crate::{coherence, documents, eviction, forward, local, virtual_repository};
+use crate::survey::Surveys;
+use crate::{
+    assembled, coherence, documents, eviction, forward, local, public_keys, virtual_repository,
+};
 
 /// How long the access log may take to bring its last records to safety, whatever the grace.
 const LAST_RECORDS: Duration = Duration::from_secs(10);
@@ -50,6 +55,8 @@ pub struct EngineParts {
     pub peers: Option<Arc<dyn Peers>>,
     /// Package types.
     pub providers: Providers,
+    /// The keys of this installation; without them nothing is served that has to be signed.
+    pub signer: Option<Arc<dyn Signer>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -81,10 +88,14 @@ impl Engine {
         let shared = Arc::new(Shared {
             rows: Rows::new(Arc::clone(&parts.meta), settings.row_cache_bytes),
             board: Board::new(&settings.replica),
+            spare_room: SpareRoom::default(),
             renditions: Renditions::new(settings.rendition_cache_bytes),
+            companions: Companions::new(),
+            assemblies: Assemblies::default(),
+            surveys: Surveys::new(),
             configuration: Arc::new(configuration),
             accesses,
-            collector: Arc::new(Collector::new(&parts, &settings)),
+            collector: Arc::new(Collector::new(&parts, &settings, Arc::clone(&statistics))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             parts,
@@ -155,6 +166,12 @@ impl Engine {
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Reply> {
+        if let Definition::Virtual(definition) = &call.mounted.repository.definition
+            && let Some((member, path)) = virtual_repository::addressed_member(call, definition)?
+        {
+            let serve = virtual_repository::serve_member(&self.shared, call, &member, &path);
+            return Box::pin(serve).await;
+        }
         let target = match call.mounted.provider.classify(&call.package_request())? {
             Route::Serve(target) => target,
             Route::Redirect { location } => return Ok(answer::redirect(&call.asking(), &location)),
@@ -165,14 +182,25 @@ impl Engine {
                 return Box::pin(self.forward(call, &question, None)).await;
             }
             Route::Forward(_) => return Err(method_not_allowed()),
+            Route::PublicKey(kind) => {
+                return Box::pin(public_keys::serve(&self.shared, call, kind)).await;
+            }
         };
         admit(call.mounted, &target)?;
         match &call.mounted.repository.definition {
-            Definition::Remote(_) if matches!(target.shape, artifact_core::Shape::File) => {
+            Definition::Remote(_) if matches!(target.shape, Shape::Document { .. }) => {
+                Box::pin(documents::serve(&self.shared, call, &target)).await
+            }
+            Definition::Remote(_) => {
+                if call.mounted.provider.assembly().is_some()
+                    && let Some(reply) =
+                        Box::pin(assembled::serve_instead(&self.shared, call, &target)).await?
+                {
+                    return Ok(reply);
+                }
                 let wanted = Wanted::new(call.mounted, &target)?;
                 remote::serve(&self.shared, call, &wanted).await
             }
-            Definition::Remote(_) => Box::pin(documents::serve(&self.shared, call, &target)).await,
             Definition::Local(_) => {
                 Box::pin(local::serve(&self.shared, call, call.mounted, &target)).await
             }
@@ -222,6 +250,11 @@ impl Engine {
     /// The ports.
     pub fn parts(&self) -> &EngineParts {
         &self.shared.parts
+    }
+
+    /// The public keys of this installation, made when nobody has needed them before.
+    pub async fn public_keys(&self) -> Result<artifact_core::PublicKeys> {
+        public_keys::load(&self.shared).await
     }
 
     /// The settings.

@@ -34,13 +34,18 @@ pub(crate) async fn keep_quota(shared: Arc<Shared>) {
 
 async fn evict_to(shared: &Shared, quota: u64) -> Result<()> {
     let now = shared.parts.clock.now();
+    // Cheap, and usually the answer; garbage, which does not count, is only counted otherwise.
+    let (_, stored) = shared.parts.meta.usage().await?;
+    if stored <= quota {
+        return Ok(());
+    }
     let survey = shared.parts.meta.survey(everything_due(now)).await?;
     let mut excess = excess(&survey, quota);
     while excess > 0 && !shared.stop.is_cancelled() {
         let pass = EvictionPass {
             repositories: remotes(shared),
             bytes: excess,
-            unused_since: before(now, RECENT),
+            unused_since: now.minus(RECENT),
             limit: BATCH,
         };
         let evicted = shared.parts.meta.evict_least_used(&pass).await?;
@@ -67,7 +72,8 @@ async fn evict_to(shared: &Shared, quota: u64) -> Result<()> {
 
 /// Counts everything that nothing refers to, however recent.
 fn everything_due(now: Timestamp) -> GarbagePass {
-    GarbagePass { now, review_delay: Duration::ZERO, delete_delay: Duration::ZERO, limit: 0 }
+    let (review_delay, delete_delay) = (Duration::ZERO, Duration::ZERO);
+    GarbagePass { now, review_delay, delete_delay, limit: usize::MAX }
 }
 
 /// Bytes to evict: down to 95 % of the quota once it is exceeded, not counting what is garbage already.
@@ -75,11 +81,6 @@ fn excess(survey: &GarbageSurvey, quota: u64) -> u64 {
     let garbage = survey.unreferenced_bytes.saturating_add(survey.condemned_bytes);
     let used = survey.bytes.saturating_sub(garbage);
     if used <= quota { 0 } else { used - quota / 100 * 95 }
-}
-
-fn before(now: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_sub(span))
 }
 
 fn remotes(shared: &Shared) -> Vec<RepositoryId> {

@@ -31,6 +31,7 @@
 //!     upstream: upstream.clone(),
 //!     peers: None,
 //!     providers: Providers::from_iter([generic]),
+//!     signer: None,
 //!     clock: Arc::new(SystemClock),
 //! };
 //!
@@ -68,13 +69,18 @@
 //! # }
 //! ```
 
+mod acceptance;
 mod access_log;
 pub mod admin;
 mod answer;
+mod assembled;
 mod call;
 mod coherence;
 mod collector;
+mod companions;
 mod configuration;
+mod contradictions;
+mod crash_point;
 mod documents;
 mod engine;
 mod eviction;
@@ -87,6 +93,7 @@ mod mount;
 mod passthrough;
 mod policy;
 mod providers;
+mod public_keys;
 mod publish;
 mod reference;
 mod remote;
@@ -99,6 +106,7 @@ mod shared;
 mod snapshot;
 mod statistics;
 mod storing;
+mod survey;
 mod verdict;
 mod virtual_repository;
 

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::answer::{self, CacheNote, InMemory};
 use crate::call::Call;
+use crate::crash_point::crash_point;
 use crate::request::Reply;
 use crate::rows::{HotRow, static_headers};
 use crate::selection::matches_strongly;
@@ -149,6 +150,7 @@ async fn entries(shared: &Shared, mounted: &Mounted, directory: &RepoPath) -> Re
             after,
             state: None,
             limit: LISTING_PAGE,
+            summed: 0,
         };
         let page = shared.parts.meta.list(&query).await?;
         entries.extend(page.prefixes.iter().map(|prefix| Entry {
@@ -188,6 +190,7 @@ pub(crate) async fn upload(
         return Err(Error::new(ErrorKind::TooLarge, "the file is larger than this server accepts"));
     }
     let (spool, size) = receive(shared, body).await?;
+    crash_point!("before-hash-check");
     let checksums = spool.digests();
     check_digests(&plan.expected, &checksums)?;
     let blob = checksums
@@ -221,6 +224,7 @@ fn check_conditions(headers: &HeaderMap, held: Option<&HotRow>) -> Result<()> {
 
 async fn receive(shared: &Shared, mut body: RequestBody) -> Result<(Box<dyn SpoolWriter>, u64)> {
     let mut spool = shared.parts.spool.create(body.length, &KEPT).await?;
+    crash_point!("after-head");
     let mut size: u64 = 0;
     while let Some(chunk) = body.stream.next().await.transpose()? {
         size += chunk.len() as u64;
@@ -231,6 +235,7 @@ async fn receive(shared: &Shared, mut body: RequestBody) -> Result<(Box<dyn Spoo
             ));
         }
         spool.append(chunk).await?;
+        crash_point!("mid-body");
     }
     if body.length.is_some_and(|length| length != size) {
         return Err(Error::new(
@@ -290,16 +295,22 @@ fn hosted_row(
 }
 
 /// Commits a row against the one that the conditions were checked on. When another upload
-/// came in between, the same bytes agree and other bytes conflict.
+/// came in between, the same bytes agree and other bytes conflict; when a deletion did, it
+/// conflicts.
 async fn commit(
     shared: &Shared,
     row: ArtifactRow,
     held: Option<&HotRow>,
     allow_overwrite: bool,
 ) -> Result<Arc<HotRow>> {
-    if let Some(held) = held.filter(|held| held.row.blob == row.blob) {
-        // The same bytes again change nothing, not even the date.
-        return Ok(shared.rows.keep(held.row.clone()));
+    if held.is_some_and(|held| held.row.blob == row.blob) {
+        // The same bytes again change nothing, not even the date; but the store may have lost them,
+        // or the file was deleted since it was looked up: then nothing may be acknowledged.
+        shared.parts.meta.mark_found(&[row.blob]).await?;
+        let current = shared.parts.meta.row(&row.key).await?;
+        if let Some(current) = current.filter(|current| current.blob == row.blob) {
+            return Ok(shared.rows.keep(current));
+        }
     }
     let precondition =
         held.map_or(Precondition::Absent, |held| Precondition::Unchanged(held.row.generation));
@@ -309,14 +320,15 @@ async fn commit(
             Ok(shared.rows.keep(current))
         }
         Published::Conflict(current) => {
-            if let Some(current) = current {
-                shared.rows.keep(current);
-            }
-            let text = if allow_overwrite {
-                "another upload changed this file at the same time"
+            let text = if allow_overwrite || current.is_none() {
+                "another request changed this file at the same time"
             } else {
                 "another file is stored under this path and may not be replaced"
             };
+            match current {
+                Some(current) => drop(shared.rows.keep(current)),
+                None => shared.rows.forget(&row.key),
+            }
             Err(Error::new(ErrorKind::Conflict, text))
         }
     }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_core::ports::{Intent, Trust};
+use artifact_core::ports::{Intent, Trust, UpstreamTarget};
 use artifact_core::{
-    Class, Definition, Digests, Error, ErrorKind, Origin, Remote, Result, RowKey, Shape, Target,
-    Timestamp,
+    Class, Definition, Digests, Error, ErrorKind, FileFact, Origin, Remote, Result, RowKey, Shape,
+    Target, Timestamp,
 };
 use http::Method;
 
@@ -231,13 +231,14 @@ async fn moved(
     url: &url::Url,
     error: Error,
 ) -> Result<Reply> {
-    let Origin::Index(index) = &wanted.target.origin else { return Err(error) };
-    let may_have_moved = error.is_absent() || error.kind() == ErrorKind::UpstreamAuth;
+    let Origin::Index { index, .. } = &wanted.target.origin else { return Err(error) };
+    let may_have_moved =
+        error.is_absent() || matches!(error.kind(), ErrorKind::UpstreamAuth | ErrorKind::Integrity);
     if !may_have_moved || !Box::pin(documents::refresh(shared, wanted.mounted, index)).await {
         return Err(error);
     }
     let job = job(shared, wanted, None).await?;
-    if job.url == *url {
+    if job.url == *url && error.kind() != ErrorKind::Integrity {
         return Err(error);
     }
     shared.board.forget_failure(&wanted.key);
@@ -318,6 +319,7 @@ pub(crate) fn failure_detail(error: &Error) -> &'static str {
         ErrorKind::UpstreamAuth => "upstream-auth",
         ErrorKind::CircuitOpen => "upstream-circuit-open",
         ErrorKind::Integrity => "upstream-integrity",
+        ErrorKind::InsufficientStorage => "no-room",
         _ => "upstream-error",
     }
 }
@@ -360,11 +362,11 @@ async fn ride(
                 Error::new(ErrorKind::Unavailable, "the store lost a file it just took")
             })
         }
-        Phase::Waiting | Phase::Streaming | Phase::Verified | Phase::Unstored(_) => {
+        Phase::Waiting | Phase::Streaming | Phase::Verified(_) | Phase::Unstored(_) => {
             let Some(head) = passenger.head() else {
                 return Err(Error::new(ErrorKind::Internal, "the download has no head"));
             };
-            let note = note(head.stored);
+            let note = note(head.stored && !matches!(phase, Phase::Unstored(_)));
             if call.request.method == Method::HEAD || head.size.is_some_and(|size| size <= SMALL) {
                 return stream(shared, call, wanted, passenger, note).await;
             }
@@ -386,7 +388,7 @@ async fn stream(
     shared: &Shared,
     call: &Call<'_>,
     wanted: &Wanted<'_>,
-    passenger: Passenger,
+    mut passenger: Passenger,
     note: CacheNote,
 ) -> Result<Reply> {
     let Some(head) = passenger.head() else {
@@ -396,6 +398,8 @@ async fn stream(
     let headers = static_headers(head.content_type.as_deref(), None, None);
     let is_small = size.is_some_and(|size| size <= SMALL);
     if is_small {
+        let is_stored = passenger.arrived().await.is_stored();
+        let note = if is_stored { note } else { note.unstored() };
         let validated_at = shared.parts.clock.now();
         let body = passenger.into_bytes(SMALL).await?;
         let content =
@@ -413,23 +417,34 @@ pub(crate) async fn job(
     wanted: &Wanted<'_>,
     held: Option<Arc<HotRow>>,
 ) -> Result<Job> {
+    let place = locate(shared, wanted).await?;
+    Ok(job_at(shared, wanted, held, place))
+}
+
+/// Everything a flight to `place` needs to know.
+pub(crate) fn job_at(
+    shared: &Shared,
+    wanted: &Wanted<'_>,
+    held: Option<Arc<HotRow>>,
+    place: Place,
+) -> Job {
     let defaults = wanted.mounted.provider.defaults();
     let is_document = matches!(wanted.target.shape, Shape::Document { .. });
-    let place = locate(shared, wanted).await?;
-    Ok(Job {
+    Job {
         mounted: Arc::clone(wanted.mounted),
+        target: wanted.target.clone(),
         key: wanted.key.clone(),
         class: wanted.class,
         lifetimes: wanted.lifetimes,
         url: place.url,
         trust: place.trust,
         intent: if is_document { Intent::Metadata } else { Intent::Artifact },
-        accept: wanted.target.accept,
         // What upstream calls a document decides how it is read; what we call it is the rewrite's.
         content_type: if is_document { None } else { wanted.target.content_type },
         html_allowed: is_document || wanted.target.html_allowed,
         forbidden_means_missing: wanted.remote.forbidden_means_missing,
         expected: place.digests,
+        expected_size: place.size,
         limit: if is_document { defaults.document_limit } else { shared.settings.object_limit },
         held,
         heal: None,
@@ -440,41 +455,69 @@ pub(crate) async fn job(
         } else {
             defaults.negative_file_ttl
         },
-    })
+    }
 }
 
-struct Place {
+/// Where a file is at upstream and what is known of it there.
+pub(crate) struct Place {
     url: url::Url,
     trust: Trust,
     digests: Digests,
+    size: Option<u64>,
+}
+
+impl Place {
+    fn of(url: url::Url, trust: Trust) -> Self {
+        Self { url, trust, digests: Digests::new(), size: None }
+    }
+
+    /// Where an index says that a file is.
+    pub(crate) fn listed(fact: FileFact, upstream: &UpstreamTarget) -> Result<Self> {
+        let url = parse_url(&fact.url)?;
+        let same_origin = url.origin() == upstream.base_url.origin();
+        let trust = if same_origin { Trust::Configured } else { Trust::Index };
+        Ok(Self { url, trust, digests: fact.digests, size: fact.size })
+    }
+}
+
+fn parse_url(url: &str) -> Result<url::Url> {
+    url::Url::parse(url).map_err(|error| {
+        let text = "the upstream index names an address that is not a URL";
+        Error::new(ErrorKind::Upstream, text).with_source(error)
+    })
 }
 
 async fn locate(shared: &Arc<Shared>, wanted: &Wanted<'_>) -> Result<Place> {
     let Some(upstream) = &wanted.mounted.upstream else {
         return Err(Error::new(ErrorKind::Internal, "this repository has no upstream"));
     };
+    let below = |reference: &str| {
+        let suffix = wanted.mounted.provider.defaults().base_suffix;
+        let url = reference::below(&upstream.base_url, reference, suffix)?;
+        Ok(Place::of(url, Trust::Configured))
+    };
     match &wanted.target.origin {
-        Origin::Upstream(reference) => {
-            let suffix = wanted.mounted.provider.defaults().base_suffix;
-            let url = reference::below(&upstream.base_url, reference, suffix)?;
-            Ok(Place { url, trust: Trust::Configured, digests: Digests::new() })
+        Origin::Upstream(reference) => below(reference),
+        Origin::Elsewhere(url) => {
+            Place::listed(FileFact { url: url.clone(), ..FileFact::default() }, upstream)
         }
-        Origin::Index(index) => {
+        Origin::Index { index, unlisted } => {
             let path = wanted.target.path.as_str();
-            let fact = Box::pin(documents::fact(shared, wanted.mounted, index, path)).await?;
-            let fact = fact.ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, "the upstream index does not list this file")
-            })?;
-            let url = url::Url::parse(&fact.url).map_err(|error| {
-                Error::new(
-                    ErrorKind::Upstream,
-                    "the upstream index names an address that is not a URL",
-                )
-                .with_source(error)
-            })?;
-            let same_origin = url.origin() == upstream.base_url.origin();
-            let trust = if same_origin { Trust::Configured } else { Trust::Index };
-            Ok(Place { url, trust, digests: fact.digests })
+            let fact = Box::pin(documents::fact(shared, wanted.mounted, index, path)).await;
+            match (fact, unlisted) {
+                (Ok(Some(fact)), Some(reference)) if fact.url.is_empty() => {
+                    let Place { url, trust, .. } = below(reference)?;
+                    Ok(Place { url, trust, digests: fact.digests, size: fact.size })
+                }
+                (Ok(Some(fact)), _) => Place::listed(fact, upstream),
+                (Ok(None), Some(reference)) => below(reference),
+                (Err(error), Some(reference)) if error.is_absent() => below(reference),
+                (Ok(None), None) => Err(Error::new(
+                    ErrorKind::NotFound,
+                    "the upstream index does not list this file",
+                )),
+                (Err(error), _) => Err(error),
+            }
         }
     }
 }

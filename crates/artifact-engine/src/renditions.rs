@@ -10,7 +10,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use artifact_core::{
-    BlobId, Error, ErrorKind, Facts, Rendition, RepoPath, Result, Rewritten, Variant,
+    BlobId, Error, ErrorKind, Facts, HEADER, Rendition, RepoPath, RepositoryId, Result, Rewritten,
+    Variant,
 };
 use bytes::Bytes;
 use flate2::Compression;
@@ -30,8 +31,10 @@ const FACT_WEIGHT: usize = 320;
 /// What a rendered set depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct SetKey {
-    /// The hashes of the source documents in order of precedence.
-    pub(crate) sources: Vec<BlobId>,
+    /// The repository that was addressed.
+    pub(crate) repository: RepositoryId,
+    /// Whose documents with which hashes, in order of precedence, companions included.
+    pub(crate) sources: Vec<(RepositoryId, BlobId)>,
     /// The path of the document.
     pub(crate) path: RepoPath,
     /// The rules that filtered it.
@@ -54,9 +57,16 @@ impl RenderedSet {
         self.renditions.iter().find(|rendition| rendition.variant == *variant)
     }
 
+    /// What is said in a header, with `base_url` in its holes.
+    pub(crate) fn header(&self, base_url: &str) -> Option<HeaderValue> {
+        let rendition = self.rendition(&HEADER)?;
+        HeaderValue::from_bytes(&rendition.body.fill(base_url)).ok()
+    }
+
     fn weight(&self) -> u64 {
         let texts: usize = self.renditions.iter().map(|rendition| rendition.body.weight()).sum();
-        (texts + self.facts.files.len() * FACT_WEIGHT + 256) as u64
+        let facts = self.facts.files.len() + self.facts.bases.len();
+        (texts + facts * FACT_WEIGHT + 256) as u64
     }
 }
 
@@ -181,7 +191,9 @@ impl Renditions {
         Ok(Arc::new(RenderedSet { facts: rewritten.facts, renditions: rewritten.renditions }))
     }
 
-    async fn blocking<T: Send + 'static>(
+    /// Runs `work`, which holds `input_bytes` in memory, on a thread that may block, as soon as
+    /// there is room for it.
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         input_bytes: u64,
         work: impl FnOnce() -> T + Send + 'static,
@@ -206,8 +218,9 @@ impl Renditions {
         let absent = || Error::new(ErrorKind::Internal, "the document has no such rendition");
         let rendition = set.rendition(variant).ok_or_else(absent)?;
         let base_url = if rendition.body.is_fixed() { "" } else { base_url };
-        let is_small = rendition.body.weight() < COMPRESS_FROM;
-        let encoding = if is_small { Encoding::Identity } else { encoding };
+        let is_worth_it =
+            rendition.body.weight() >= COMPRESS_FROM && is_compressible(rendition.content_type);
+        let encoding = if is_worth_it { encoding } else { Encoding::Identity };
         let key = BodyKey {
             set: SetKey { extra: None, ..key.clone() },
             variant: variant.clone(),
@@ -225,6 +238,14 @@ impl Renditions {
         };
         self.bodies.get_or_insert_async(&key, encode).await
     }
+}
+
+/// Whether a body of this media type gets smaller. What is compressed already is a file in its own
+/// right, which clients hash and verify as it is.
+fn is_compressible(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.starts_with("text/")
+        || ["json", "xml", "yaml"].iter().any(|suffix| essence.ends_with(suffix))
 }
 
 fn encode(key: &BodyKey, rendition: &Rendition) -> Result<Encoded> {
@@ -261,7 +282,7 @@ fn entity_tag(key: &BodyKey) -> String {
     // Fixed keys: the same on every replica, unlike a randomly seeded hasher.
     let hash =
         BuildHasherDefault::<DefaultHasher>::default().hash_one((key, env!("CARGO_PKG_VERSION")));
-    let source = key.set.sources.first().map(|source| source.to_hex()).unwrap_or_default();
+    let source = key.set.sources.first().map(|(_, source)| source.to_hex()).unwrap_or_default();
     format!("\"{}-{:016x}\"", source.get(..40).unwrap_or(&source), hash)
 }
 
@@ -306,7 +327,8 @@ mod tests {
 
     fn set_key(source: u8) -> SetKey {
         SetKey {
-            sources: vec![BlobId::from_bytes([source; 32])],
+            repository: RepositoryId(1),
+            sources: vec![(RepositoryId(1), BlobId::from_bytes([source; 32]))],
             path: RepoPath::root(),
             rules: 0,
             secure: false,
@@ -365,7 +387,8 @@ mod tests {
     fn the_entity_tag_follows_everything_the_bytes_depend_on() {
         let key = BodyKey {
             set: SetKey {
-                sources: vec![BlobId::from_bytes([7; 32])],
+                repository: RepositoryId(1),
+                sources: vec![(RepositoryId(1), BlobId::from_bytes([7; 32]))],
                 path: RepoPath::root(),
                 rules: 0,
                 secure: false,

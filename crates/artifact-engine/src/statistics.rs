@@ -71,6 +71,18 @@ impl Counters {
         add(&self.bytes_fetched, bytes);
     }
 
+    fn answered_since_flush(&self) -> u64 {
+        let answers = [
+            &self.hits,
+            &self.misses,
+            &self.stale,
+            &self.revalidated,
+            &self.negative,
+            &self.denied,
+        ];
+        answers.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     fn take(&self) -> StatBucket {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
         StatBucket {
@@ -97,6 +109,12 @@ impl Statistics {
     pub(crate) fn counters(&self, id: RepositoryId) -> Arc<Counters> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(id).or_default())
+    }
+
+    /// A number that changes with every answer of any repository. A flush changes it, too.
+    pub(crate) fn answered(&self) -> u64 {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().map(|counters| counters.answered_since_flush()).sum()
     }
 
     fn take(&self) -> Vec<(RepositoryId, StatBucket)> {

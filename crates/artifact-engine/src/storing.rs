@@ -7,6 +7,7 @@ use std::time::Duration;
 use artifact_core::ports::Durability;
 use artifact_core::{BlobId, Result};
 
+use crate::crash_point::crash_point;
 use crate::shared::Shared;
 
 /// Longer than any upload to a store takes. A pin that its owner could not take away ends then.
@@ -35,6 +36,7 @@ pub(crate) async fn store<T>(
     let stored = async {
         let NewBlob { id, source, size, durability } = blob;
         shared.parts.blobs.put_file(id, source, size, durability).await?;
+        crash_point!("after-bytes-before-database");
         refer.await
     }
     .await;

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use artifact_core::{
-    Definition, Error, ErrorKind, Forward, Origin, Ownership, RequestBody, Result, Shape, Target,
-    Virtual,
+    Definition, Error, ErrorKind, Forward, MEMBERS, Origin, Owner, Ownership, PackageRequest,
+    RepoPath, RequestBody, Result, Route, Shape, Target, Virtual,
 };
 use http::{HeaderName, HeaderValue};
 
-use crate::call::{Call, admit};
+use crate::answer;
+use crate::assembled;
+use crate::call::{Call, admit, remote_of};
 use crate::documents::{self, Source};
 use crate::forward;
 use crate::local;
@@ -32,6 +34,17 @@ pub(crate) fn members(snapshot: &Snapshot, definition: &Virtual) -> Result<Vec<A
     // A name held by a local member belongs to it, wherever it stands in the list.
     unfolded.sort_by_key(|member| !matches!(member.repository.definition, Definition::Local(_)));
     Ok(unfolded)
+}
+
+/// The remotes whose place `mounted` takes: itself, or those behind a virtual repository.
+pub(crate) fn remotes_behind(snapshot: &Snapshot, mounted: &Arc<Mounted>) -> Vec<Arc<Mounted>> {
+    let mut behind = match &mounted.repository.definition {
+        Definition::Remote(_) => vec![Arc::clone(mounted)],
+        Definition::Local(_) => Vec::new(),
+        Definition::Virtual(definition) => members(snapshot, definition).unwrap_or_default(),
+    };
+    behind.retain(|member| member.upstream.is_some());
+    behind
 }
 
 fn unfold(
@@ -64,19 +77,99 @@ pub(crate) async fn serve(
     target: &Target,
 ) -> Result<Reply> {
     let members = members(call.snapshot, definition)?;
+    let walk = Walk { shared, call, definition, members: &members };
+    // United documents have nobody who owns them; their files still have.
+    let is_owned = match &target.owner {
+        Owner::First => false,
+        Owner::Witnessed { version, .. } => version.is_some() || !definition.merge_versions,
+    };
+    if is_owned {
+        let (member, asked) = walk.owner_by_witness().await?;
+        return walk.serve_from(&member, target, &asked).await;
+    }
     match (&target.shape, &target.origin) {
         (Shape::Document { .. }, _) => {
-            let (sources, _) = owners(shared, call, definition, &members, target).await?;
-            let mut reply = documents::serve_sources(shared, call, target, &sources).await?;
-            if let Some(first) = sources.first() {
-                name_member(&mut reply, &first.mounted);
-            }
-            Ok(reply)
+            let sources = walk.owners(|asked| Some(asked.clone())).await?;
+            serve_document(shared, call, target, sources).await
         }
-        (Shape::File, Origin::Index(index)) => {
-            serve_listed(shared, call, definition, &members, target, index).await
+        (Shape::Assembled { index }, _) => {
+            let sources = walk.owners(index_of_set).await?;
+            assembled::serve(shared, call, target, index, sources).await
         }
-        (Shape::File, Origin::Upstream(_)) => serve_first(shared, call, &members, target).await,
+        (Shape::File, Origin::Index { index, unlisted }) => {
+            walk.serve_listed(target, index, unlisted.is_some()).await
+        }
+        (Shape::File, Origin::Upstream(_) | Origin::Elsewhere(_)) => walk.serve_first(target).await,
+    }
+}
+
+async fn serve_document(
+    shared: &Arc<Shared>,
+    call: &Call<'_>,
+    target: &Target,
+    sources: Vec<Source>,
+) -> Result<Reply> {
+    let first = sources.first().map(|first| Arc::clone(&first.mounted));
+    let mut reply = documents::serve_sources(shared, call, target, sources).await?;
+    if let Some(first) = first {
+        name_member(&mut reply, &first);
+    }
+    Ok(reply)
+}
+
+/// The member that a path with `_m/{member}/{path}` in it addresses, and the path there. Indexes of
+/// directories say so relative to their own place, so it may stand behind anything.
+pub(crate) fn addressed_member(
+    call: &Call<'_>,
+    definition: &Virtual,
+) -> Result<Option<(Arc<Mounted>, RepoPath)>> {
+    let mut segments = call.path.segments();
+    if !segments.any(|segment| segment == MEMBERS) {
+        return Ok(None);
+    }
+    let members = members(call.snapshot, definition)?;
+    let name = segments.next().unwrap_or_default();
+    let Some(member) = members.iter().find(|member| member.name() == name) else {
+        return Ok(None);
+    };
+    let rest: Vec<_> = segments.collect();
+    let path = RepoPath::from_decoded(&rest.join("/"))
+        .map_err(|error| Error::new(ErrorKind::BadRequest, error.to_string()))?;
+    Ok(Some((Arc::clone(member), path)))
+}
+
+/// Serves a file of the member that an index of ours names.
+pub(crate) async fn serve_member(
+    shared: &Arc<Shared>,
+    call: &Call<'_>,
+    member: &Arc<Mounted>,
+    path: &RepoPath,
+) -> Result<Reply> {
+    let request = PackageRequest {
+        kind: member.kind(),
+        path,
+        remote: remote_of(member),
+        ..call.package_request()
+    };
+    match member.provider.classify(&request)? {
+        Route::Serve(target) if !matches!(target.shape, Shape::Document { .. }) => {
+            serve_file(shared, call, member, &target).await
+        }
+        _ => Err(Error::new(ErrorKind::NotFound, "only files are served of a single member")),
+    }
+}
+
+fn index_of_set(asked: &Target) -> Option<Target> {
+    match &asked.shape {
+        Shape::Assembled { index } => Some((**index).clone()),
+        Shape::File | Shape::Document { .. } => None,
+    }
+}
+
+fn index_of_file(asked: &Target) -> Option<Target> {
+    match &asked.origin {
+        Origin::Index { index, .. } => Some((**index).clone()),
+        Origin::Upstream(_) | Origin::Elsewhere(_) => None,
     }
 }
 
@@ -138,72 +231,145 @@ fn nothing_found(tried: Vec<Error>) -> Error {
     }
 }
 
-/// The members' documents that count: the owner's alone, or everybody's where versions are united.
-async fn owners(
-    shared: &Arc<Shared>,
-    call: &Call<'_>,
-    definition: &Virtual,
-    members: &[Arc<Mounted>],
-    target: &Target,
-) -> Result<(Vec<Source>, Vec<Error>)> {
-    let ownership = call.mounted.provider.defaults().ownership;
-    let united = definition.merge_versions || ownership == Ownership::Union;
-    let mut sources = Vec::new();
-    let mut absent = Vec::new();
-    for member in members.iter().filter(|member| member.upstream.is_some()) {
-        match tried(member, documents::source(shared, member, target).await)? {
-            Tried::Found(source) => {
-                sources.push(source);
-                if !united {
-                    break;
+/// One request on its way over the members.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    shared: &'a Arc<Shared>,
+    call: &'a Call<'a>,
+    definition: &'a Virtual,
+    members: &'a [Arc<Mounted>],
+}
+
+impl<'a> Walk<'a> {
+    fn remotes(self) -> impl Iterator<Item = &'a Arc<Mounted>> {
+        self.members.iter().filter(|member| member.upstream.is_some())
+    }
+
+    /// What `member` has to be asked for; `None` if it cannot have what was asked for.
+    fn asked_of(self, member: &Mounted) -> Result<Option<Target>> {
+        let request = PackageRequest { remote: remote_of(member), ..self.call.package_request() };
+        match member.provider.classify(&request) {
+            Ok(Route::Serve(target)) => Ok(Some(target)),
+            Ok(_) => Ok(None),
+            Err(reject) if reject.kind == ErrorKind::NotFound => Ok(None),
+            Err(reject) => Err(reject.into()),
+        }
+    }
+
+    /// What is answered in the name of `member` without asking anybody.
+    fn answer_of(self, member: &Mounted) -> Option<Reply> {
+        let request = PackageRequest { remote: remote_of(member), ..self.call.package_request() };
+        match member.provider.classify(&request) {
+            Ok(Route::Answer { content_type, body }) => {
+                Some(answer::fixed(&self.call.asking(), content_type, body))
+            }
+            _ => None,
+        }
+    }
+
+    /// The documents that count: the owner's alone, or everybody's where versions are united.
+    /// `choose` picks the document out of what a member is asked for.
+    async fn owners(self, choose: impl Fn(&Target) -> Option<Target>) -> Result<Vec<Source>> {
+        let ownership = self.call.mounted.provider.defaults().ownership;
+        let united = self.definition.merge_versions || ownership == Ownership::Union;
+        let mut sources = Vec::new();
+        let mut absent = Vec::new();
+        for member in self.remotes() {
+            let Some(document) = self.asked_of(member)?.as_ref().and_then(&choose) else {
+                continue;
+            };
+            match tried(member, documents::source(self.shared, member, &document).await)? {
+                Tried::Found(source) => {
+                    sources.push(source);
+                    if !united {
+                        break;
+                    }
+                }
+                Tried::Absent(error) => absent.push(error),
+            }
+        }
+        if sources.is_empty() { Err(nothing_found(absent)) } else { Ok(sources) }
+    }
+
+    /// The first member that has a witness, and what it has to be asked for.
+    async fn owner_by_witness(self) -> Result<(Arc<Mounted>, Target)> {
+        let mut absent = Vec::new();
+        for by_name in [true, false] {
+            if by_name && self.definition.merge_versions {
+                continue;
+            }
+            for member in self.remotes() {
+                let Some(asked) = self.asked_of(member)? else { continue };
+                let Owner::Witnessed { name, version } = &asked.owner else { continue };
+                let Some(witness) = (if by_name { name } else { version }) else { continue };
+                match tried(member, documents::source(self.shared, member, witness).await)? {
+                    Tried::Found(_) => return Ok((Arc::clone(member), asked)),
+                    Tried::Absent(error) => absent.push(error),
                 }
             }
-            Tried::Absent(error) => absent.push(error),
+        }
+        Err(nothing_found(absent))
+    }
+
+    /// A file that an index lists comes from the member whose entry was shown.
+    async fn serve_listed(self, target: &Target, index: &Target, unlisted: bool) -> Result<Reply> {
+        let Self { shared, call, .. } = self;
+        let sources = match self.owners(index_of_file).await {
+            Ok(sources) => sources,
+            Err(error) if error.is_absent() && unlisted => return self.serve_first(target).await,
+            Err(error) => return Err(error),
+        };
+        let rendered =
+            documents::rendered(shared, call.mounted, index, sources, call.is_secure()).await?;
+        let Some(fact) = rendered.set.facts.find(target.path.as_str()) else {
+            if unlisted {
+                return self.serve_first(target).await;
+            }
+            return Err(Error::new(ErrorKind::NotFound, "no index of a member lists this file"));
+        };
+        let Some(placed) = rendered.sources.get(fact.document) else {
+            let text = "an index names a member that it was not made of";
+            return Err(Error::new(ErrorKind::Internal, text));
+        };
+        let member = &placed.source.mounted;
+        match self.asked_of(member)? {
+            Some(asked) => self.serve_from(member, target, &asked).await,
+            None => Err(Error::new(ErrorKind::NotFound, "the member does not have this file")),
         }
     }
-    if sources.is_empty() { Err(nothing_found(absent)) } else { Ok((sources, absent)) }
-}
 
-/// A file that an index lists comes from the member whose entry was shown.
-async fn serve_listed(
-    shared: &Arc<Shared>,
-    call: &Call<'_>,
-    definition: &Virtual,
-    members: &[Arc<Mounted>],
-    target: &Target,
-    index: &Target,
-) -> Result<Reply> {
-    let (sources, _) = owners(shared, call, definition, members, index).await?;
-    let (_, set) = documents::rendered(shared, index, &sources, call.is_secure()).await?;
-    let fact = set.facts.files.get(target.path.as_str());
-    let owner = fact.map_or(0, |fact| fact.document);
-    let Some(source) = sources.get(owner) else {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "an index names a member that it was not made of",
-        ));
-    };
-    serve_from(shared, call, &source.mounted, target).await
-}
-
-/// A file without an index comes from the first member that has it.
-async fn serve_first(
-    shared: &Arc<Shared>,
-    call: &Call<'_>,
-    members: &[Arc<Mounted>],
-    target: &Target,
-) -> Result<Reply> {
-    let mut absent = Vec::new();
-    for member in members {
-        match tried(member, serve_from(shared, call, member, target).await)? {
-            Tried::Found(reply) => return Ok(reply),
-            Tried::Absent(error) => absent.push(error),
+    /// A file without an index comes from the first member that has it.
+    async fn serve_first(self, target: &Target) -> Result<Reply> {
+        let mut absent = Vec::new();
+        for member in self.members {
+            if let Some(reply) = self.answer_of(member) {
+                return Ok(reply);
+            }
+            let Some(asked) = self.asked_of(member)? else { continue };
+            match tried(member, self.serve_from(member, target, &asked).await)? {
+                Tried::Found(reply) => return Ok(reply),
+                Tried::Absent(error) => absent.push(error),
+            }
         }
+        Err(nothing_found(absent))
     }
-    Err(nothing_found(absent))
+
+    /// What was `asked` of `member` as the answer to a request for `target`.
+    async fn serve_from(
+        self,
+        member: &Arc<Mounted>,
+        target: &Target,
+        asked: &Target,
+    ) -> Result<Reply> {
+        if matches!(target.shape, Shape::Document { .. }) {
+            let source = documents::source(self.shared, member, asked).await?;
+            return serve_document(self.shared, self.call, target, vec![source]).await;
+        }
+        serve_file(self.shared, self.call, member, asked).await
+    }
 }
 
-async fn serve_from(
+async fn serve_file(
     shared: &Arc<Shared>,
     call: &Call<'_>,
     member: &Arc<Mounted>,

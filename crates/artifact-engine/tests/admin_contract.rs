@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin_types::{
-    AdminApi, CheckStatus, CollectorApi, HealthStatus, Kind, ObjectQuery, ObjectState, Outcome,
-    Repository, Selection, SnippetApi, State, StatsQuery, Write,
+    AdminApi, CheckStatus, CollectorApi, HealthStatus, Kind, ListQuery, ObjectQuery, ObjectState,
+    Outcome, Repository, Selection, SnippetApi, State, StatsQuery, Write,
 };
-use artifact_core::ports::{MetaStore, OriginState, Precondition, RowStore, StatBucket, StatStore};
+use artifact_core::ports::{
+    MetaStore, NewRepository, OriginState, Precondition, RepositoryStore, RowStore, StatBucket,
+    StatStore,
+};
 use artifact_core::{
-    ArtifactRow, BlobId, Class, Clock, Digests, Provider, RepoPath, RepositoryId, RowKey,
-    SystemClock, Timestamp, Variant,
+    ArtifactRow, BlobId, Class, Clock, Definition, Digests, Provider, Remote, RepoPath,
+    RepositoryId, RowKey, SystemClock, Timestamp, Variant,
 };
 use artifact_engine::admin::{Access, Admin, ServerInfo};
 use artifact_engine::{Engine, EngineParts, Settings};
@@ -49,6 +52,7 @@ impl Bench {
             upstream: Arc::clone(&upstream) as _,
             peers: None,
             providers: providers.into_iter().collect(),
+            signer: None,
             clock: Arc::new(SystemClock),
         };
         let engine = Engine::start(parts, settings).await.unwrap();
@@ -195,7 +199,8 @@ async fn objects_are_listed_folded_and_evicted() {
     let admin = &bench.admin;
     let query = ObjectQuery { delimiter: Some('/'), limit: 2, ..ObjectQuery::default() };
     let page = admin.objects(Kind::Remote, "npm", query.clone()).await.unwrap();
-    assert_eq!((page.prefixes[0].prefix.as_str(), page.prefixes[0].objects), ("a/", 2));
+    let folder = &page.prefixes[0];
+    assert_eq!((folder.prefix.as_str(), folder.objects, folder.at_least), ("a/", 2, false));
     assert_eq!((page.items[0].path.as_str(), page.items[0].size_bytes), ("b", 4));
     assert_eq!(page.items[0].sha256, "04".repeat(32));
     let query = ObjectQuery { cursor: page.next_cursor, ..query };
@@ -345,4 +350,24 @@ async fn writes_at_the_same_time_are_judged_one_after_the_other() {
         .collect();
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 3, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn what_another_replica_made_is_shown_as_loaded() {
+    let bench = Bench::new(Settings::default()).await;
+    let made = |name: &str| NewRepository {
+        name: name.parse().unwrap(),
+        package_type: "npm".parse().unwrap(),
+        description: String::new(),
+        managed_by: String::new(),
+        definition: Definition::Remote(Box::new(Remote::new("http://127.0.0.1:9/"))),
+    };
+    for name in ["one", "two"] {
+        let put = bench.meta.put_repository(made(name), Precondition::Any, SystemClock.now());
+        put.await.unwrap();
+        let listed = bench.admin.list(Kind::Remote, ListQuery::default()).await.unwrap();
+        assert!(listed.items.iter().all(|remote| remote.status().state == State::Ok), "{listed:?}");
+        let shown = bench.admin.get(Kind::Remote, name).await.unwrap();
+        assert_eq!(shown.value.status().state, State::Ok);
+    }
 }

@@ -31,6 +31,7 @@ async fn served() -> (Arc<AdminClient>, (DropGuard, TempDir)) {
         upstream: Arc::new(ScriptedUpstream::new()),
         peers: None,
         providers: providers.into_iter().collect(),
+        signer: None,
         clock: Arc::new(SystemClock),
     };
     let engine = Engine::start(parts, Settings::default()).await.unwrap();

@@ -115,6 +115,7 @@ async fn world_with(directory: TempDir, settings: Settings) -> World {
         upstream: Arc::clone(&upstream) as _,
         peers: None,
         providers: [generic].into_iter().collect(),
+        signer: None,
         clock: Arc::new(SystemClock),
     };
     let engine = Engine::start(parts, settings).await.unwrap();

@@ -4,5 +4,10 @@
 //! Invariant: nothing here knows a package type, performs I/O or grows with the depth of
 //! its input.
 
+pub mod archive;
+pub mod compression;
 pub mod html;
 pub mod json;
+pub mod version;
+pub mod xml;
+pub mod yaml;

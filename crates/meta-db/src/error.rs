@@ -32,6 +32,8 @@ pub(crate) enum StoreError {
     Malformed(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the credential of repository {0:?} cannot be decrypted with this key")]
     Credential(String),
+    #[error("the {0} signing key cannot be decrypted with this key")]
+    SigningKey(&'static str),
     #[error("a credential cannot be encrypted")]
     Encryption,
     #[error("the row kept changing while it was written")]
@@ -90,7 +92,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NoSuchRepository => Self::new(ErrorKind::NotFound, error.to_string()),
             StoreError::OtherSize => Self::new(ErrorKind::Integrity, error.to_string()),
-            StoreError::Credential(_) | StoreError::DeletionInDoubt => {
+            StoreError::Credential(_) | StoreError::SigningKey(_) | StoreError::DeletionInDoubt => {
                 Self::new(ErrorKind::Unavailable, error.to_string())
             }
             StoreError::Sqlite(_)

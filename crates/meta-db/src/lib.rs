@@ -10,14 +10,17 @@
 
 mod checksums;
 mod collector_run;
+mod crash_point;
 mod definition;
 mod encryption;
 mod error;
 mod integer;
+mod lost_file;
 mod page;
 mod postgres;
 mod precondition;
 mod range;
+mod signing_key;
 mod span;
 mod sqlite;
 mod stored_repository;

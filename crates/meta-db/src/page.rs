@@ -1,6 +1,6 @@
 //! Filling one page of a listing: which group a path is folded into, and where a page ends.
 
-use artifact_core::ports::{ListedRow, Listing, Prefix, RowQuery};
+use artifact_core::ports::{ListedRow, Listing, RowQuery};
 
 use crate::range::{just_behind, successor};
 
@@ -26,7 +26,8 @@ pub(crate) fn group_of<'a>(path: &'a str, query: &RowQuery) -> Option<&'a str> {
 /// the next page continues behind a path.
 pub(crate) struct Page {
     limit: usize,
-    pub(crate) listing: Listing,
+    listing: Listing,
+    groups: Vec<String>,
     /// The last path or group.
     last: Option<String>,
     /// How many rows there were before the last path, and what came before it.
@@ -35,8 +36,8 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn new(limit: usize) -> Self {
-        let listing = Listing::default();
-        Self { limit: limit.max(1), listing, last: None, before_last: (0, None) }
+        let (listing, groups) = (Listing::default(), Vec::new());
+        Self { limit: limit.max(1), listing, groups, last: None, before_last: (0, None) }
     }
 
     /// Whether the page is full and `path` starts the next one.
@@ -65,13 +66,18 @@ impl Page {
         true
     }
 
-    pub(crate) fn add_group(&mut self, group: Prefix) {
-        self.last = Some(group.prefix.clone());
-        self.listing.prefixes.push(group);
+    pub(crate) fn add_group(&mut self, group: String) {
+        self.last = Some(group.clone());
+        self.groups.push(group);
+    }
+
+    /// The page but its groups, and those, which are still to be summed.
+    pub(crate) fn finish(self) -> (Listing, Vec<String>) {
+        (self.listing, self.groups)
     }
 
     fn is_full(&self) -> bool {
-        self.listing.rows.len() + self.listing.prefixes.len() >= self.limit
+        self.listing.rows.len() + self.groups.len() >= self.limit
     }
 }
 
@@ -89,6 +95,7 @@ mod tests {
             after: None,
             state: None,
             limit: 100,
+            summed: 0,
         }
     }
 

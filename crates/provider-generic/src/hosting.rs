@@ -91,6 +91,7 @@ mod tests {
             path: &path,
             query: None,
             headers: &map,
+            remote: None,
         })
     }
 

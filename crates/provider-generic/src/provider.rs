@@ -1,6 +1,7 @@
 use artifact_core::{
-    Defaults, DocumentError, ErrorBody, Hosting, PackageRequest, PackageType, PathRules, Problem,
-    Provider, Reject, RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument,
+    Assembly, Defaults, DocumentError, ErrorBody, Hosting, Inspection, PackageRequest, PackageType,
+    PathRules, Problem, Provider, Reject, RewriteContext, Rewritten, Route, Snippet,
+    SnippetContext, SourceDocument,
 };
 
 use crate::{route, snippets};
@@ -46,6 +47,10 @@ impl Provider for GenericProvider {
         route::classify(request)
     }
 
+    fn inspect(&self, _document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+        Err(DocumentError::Malformed("plain files are never read".to_owned()))
+    }
+
     fn rewrite(
         &self,
         _documents: &[SourceDocument<'_>],
@@ -67,6 +72,10 @@ impl Provider for GenericProvider {
 
     fn hosting(&self) -> Option<&dyn Hosting> {
         Some(self)
+    }
+
+    fn assembly(&self) -> Option<&dyn Assembly> {
+        None
     }
 }
 

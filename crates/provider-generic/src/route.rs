@@ -1,8 +1,8 @@
 //! What a request means.
 
 use artifact_core::{
-    Class, DocumentKind, Origin, PackageRequest, Reject, RepositoryKind, Route, Shape, Target,
-    Variant,
+    Class, DocumentKind, Origin, Owner, PackageRequest, Reject, RepositoryKind, Route, Shape,
+    Target, Variant,
 };
 use http::HeaderMap;
 use http::header::ACCEPT;
@@ -59,6 +59,7 @@ fn plain(request: &PackageRequest<'_>) -> Target {
         shape: Shape::File,
         origin: Origin::Upstream(request.path.to_encoded()),
         package: None,
+        owner: Owner::First,
         content_type: None,
         accept: None,
         html_allowed: true,
@@ -137,7 +138,14 @@ mod tests {
         let path = RepoPath::from_decoded(path).unwrap();
         let headers = HeaderMap::new();
         let method = &Method::GET;
-        classify(&PackageRequest { kind, method, path: &path, query, headers: &headers })
+        classify(&PackageRequest {
+            kind,
+            method,
+            path: &path,
+            query,
+            headers: &headers,
+            remote: None,
+        })
     }
 
     #[test]

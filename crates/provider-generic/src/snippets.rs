@@ -31,7 +31,13 @@ mod tests {
     use super::*;
 
     fn ids(kind: RepositoryKind) -> Vec<&'static str> {
-        let context = SnippetContext { name: "files", kind, url: "https://host.example/files" };
+        let context = SnippetContext {
+            name: "files",
+            kind,
+            url: "https://host.example/files",
+            upstreams: &[],
+            keys: None,
+        };
         snippets(&context).iter().map(|snippet| snippet.id).collect()
     }
 

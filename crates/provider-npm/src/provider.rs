@@ -1,9 +1,9 @@
 //! The provider: the rules of this crate behind the trait that the engine knows.
 
 use artifact_core::{
-    Defaults, DocumentError, EncodedSlash, ErrorBody, Hosting, PackageRequest, PackageType,
-    PathRules, Problem, Provider, Reject, RewriteContext, Rewritten, Route, Snippet,
-    SnippetContext, SourceDocument,
+    Assembly, Defaults, DocumentError, EncodedSlash, ErrorBody, Hosting, Inspection,
+    PackageRequest, PackageType, PathRules, Problem, Provider, Reject, RewriteContext, Rewritten,
+    Route, Snippet, SnippetContext, SourceDocument,
 };
 use formats::json::quote;
 
@@ -51,6 +51,10 @@ impl Provider for NpmProvider {
         route::classify(request)
     }
 
+    fn inspect(&self, document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+        packument::inspect(document)
+    }
+
     fn rewrite(
         &self,
         documents: &[SourceDocument<'_>],
@@ -72,6 +76,10 @@ impl Provider for NpmProvider {
     }
 
     fn hosting(&self) -> Option<&dyn Hosting> {
+        None
+    }
+
+    fn assembly(&self) -> Option<&dyn Assembly> {
         None
     }
 }

@@ -80,7 +80,13 @@ mod tests {
     use super::*;
 
     fn bodies(url: &str) -> Vec<(&'static str, String)> {
-        let context = SnippetContext { name: "npm", kind: RepositoryKind::Virtual, url };
+        let context = SnippetContext {
+            name: "npm",
+            kind: RepositoryKind::Virtual,
+            url,
+            upstreams: &[],
+            keys: None,
+        };
         of(&context).into_iter().map(|snippet| (snippet.id, snippet.body)).collect()
     }
 

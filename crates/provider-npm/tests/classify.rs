@@ -11,7 +11,7 @@ use support::{classify, classify_with, path, target};
 fn variant(raw: &str) -> String {
     match target(raw).shape {
         Shape::Document { variant, .. } => variant.to_string(),
-        Shape::File => "a file".to_owned(),
+        Shape::File | Shape::Assembled { .. } => "a file".to_owned(),
     }
 }
 
@@ -32,7 +32,7 @@ fn every_spelling_of_a_tarball_is_one_target() {
     let one = target("/@s/n/-/n-1.0.0.tgz");
     assert_eq!(one.path.as_str(), "@s/n/-/n-1.0.0.tgz");
     assert_eq!((one.class, &one.shape), (Class::Immutable, &Shape::File));
-    assert_eq!(one.origin, Origin::Index(Box::new(target("/@s/n"))));
+    assert_eq!(one.origin, Origin::listed(target("/@s/n")));
     for raw in [
         "/@s%2fn/-/n-1.0.0.tgz",
         "/@s%2Fn/-/n-1.0.0.tgz",

@@ -91,7 +91,8 @@ proptest! {
                 prop_assert_eq!(found.package.as_deref(), Some(name));
                 prop_assert_eq!(found.shape, Shape::File);
                 if place.ends_with("/tarball") {
-                    prop_assert!(matches!(found.origin, Origin::Index(_)));
+                    let is_listed = matches!(found.origin, Origin::Index { .. });
+                    prop_assert!(is_listed);
                     prop_assert!(rewritten.facts.files.contains_key(found.path.as_str()), "{}", link);
                 }
             }

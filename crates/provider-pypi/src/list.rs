@@ -47,6 +47,11 @@ pub(crate) fn rewrite(
     Ok(Rewritten { renditions: vec![rendition], facts: Facts::default() })
 }
 
+/// Whether a list can be read.
+pub(crate) fn check(document: &SourceDocument<'_>) -> Result<(), DocumentError> {
+    read(document).map(drop)
+}
+
 fn read<'a>(document: &SourceDocument<'a>) -> Result<Vec<Cow<'a, str>>, DocumentError> {
     match syntax_of(document)? {
         Syntax::Json => read_json(body_of(document)),

@@ -1,6 +1,7 @@
 use artifact_core::{
-    Defaults, DocumentError, ErrorBody, Hosting, PackageRequest, PackageType, PathRules, Problem,
-    Provider, Reject, RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument,
+    Assembly, Defaults, DocumentError, ErrorBody, Hosting, Inspection, PackageRequest, PackageType,
+    PathRules, Problem, Provider, Reject, RewriteContext, Rewritten, Route, Snippet,
+    SnippetContext, SourceDocument,
 };
 
 use crate::{error_body, rewrite, route, snippets};
@@ -48,6 +49,10 @@ impl Provider for PypiProvider {
         route::classify(request)
     }
 
+    fn inspect(&self, document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+        rewrite::inspect(document)
+    }
+
     fn rewrite(
         &self,
         documents: &[SourceDocument<'_>],
@@ -65,6 +70,10 @@ impl Provider for PypiProvider {
     }
 
     fn hosting(&self) -> Option<&dyn Hosting> {
+        None
+    }
+
+    fn assembly(&self) -> Option<&dyn Assembly> {
         None
     }
 }

@@ -16,6 +16,7 @@ use crate::rewrite::{base_of, body_of, broken_json, project_of};
 use crate::route::file_path;
 use crate::text::Text;
 
+type Members<'a> = BTreeMap<String, &'a RawValue>;
 type File = Map<String, Value>;
 
 /// Rewrites the first document: a description is of one registry and has no union.
@@ -27,11 +28,7 @@ pub(crate) fn rewrite(
         return Err(DocumentError::Malformed("there is no document".to_owned()));
     };
     let project = project_of(document)?;
-    let members: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(body_of(document)).map_err(|e| broken_json(&e))?;
-    if !members.contains_key("info") {
-        return Err(DocumentError::Malformed("the JSON document describes no project".to_owned()));
-    }
+    let members = read(document)?;
     let mut writer = Writer {
         document,
         project,
@@ -42,6 +39,20 @@ pub(crate) fn rewrite(
     };
     writer.write(&members)?;
     writer.finish()
+}
+
+/// Whether a description can be read.
+pub(crate) fn check(document: &SourceDocument<'_>) -> Result<(), DocumentError> {
+    read(document).map(drop)
+}
+
+fn read<'a>(document: &SourceDocument<'a>) -> Result<Members<'a>, DocumentError> {
+    let members: Members<'a> =
+        serde_json::from_slice(body_of(document)).map_err(|e| broken_json(&e))?;
+    if !members.contains_key("info") {
+        return Err(DocumentError::Malformed("the JSON document describes no project".to_owned()));
+    }
+    Ok(members)
 }
 
 struct Writer<'a> {

@@ -1,7 +1,8 @@
 //! From upstream's documents to ours: recognise, read, unite, filter, write.
 
 use artifact_core::{
-    DocumentError, DocumentKind, Rendition, RewriteContext, Rewritten, SourceDocument, Template,
+    DocumentError, DocumentKind, Inspection, Rendition, RewriteContext, Rewritten, SourceDocument,
+    Template,
 };
 use url::Url;
 
@@ -24,6 +25,20 @@ pub(crate) fn rewrite(
         }
         None => Err(DocumentError::Malformed("there is no document".to_owned())),
     }
+}
+
+/// Whether this is an index that can be read. It stands alone.
+pub(crate) fn inspect(document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+    match document.kind {
+        route::PROJECT => read_project(document).map(drop)?,
+        route::PROJECT_LIST => list::check(document)?,
+        route::RELEASE => release::check(document)?,
+        DocumentKind(other) => {
+            let message = format!("there is no kind of document called {other}");
+            return Err(DocumentError::Malformed(message));
+        }
+    }
+    Ok(Inspection::default())
 }
 
 fn rewrite_project(

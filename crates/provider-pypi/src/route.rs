@@ -1,8 +1,8 @@
 //! What a request means.
 
 use artifact_core::{
-    Class, DocumentKind, ErrorKind, Origin, PackageRequest, Reject, RepoPath, Route, Shape, Target,
-    Variant,
+    Class, DocumentKind, ErrorKind, Origin, Owner, PackageRequest, Reject, RepoPath, Route, Shape,
+    Target, Variant,
 };
 use http::Method;
 
@@ -75,6 +75,7 @@ fn release(
         class: Class::Mutable,
         shape: Shape::Document { kind: RELEASE, variant: Format::Json.variant() },
         package: Some(project.to_string()),
+        owner: Owner::First,
         content_type: Some("application/json"),
         accept: Some("application/json"),
         html_allowed: false,
@@ -102,6 +103,7 @@ fn index(
         shape: Shape::Document { kind, variant: format.variant() },
         origin: Origin::Upstream(path.to_owned()),
         package: project.map(ToString::to_string),
+        owner: Owner::First,
         content_type: Some(format.content_type()),
         accept: Some(INDEX_ACCEPT),
         html_allowed: true,
@@ -116,8 +118,9 @@ fn file(project: &ProjectName, filename: &str) -> Result<Target, Reject> {
         source: Variant::SOURCE,
         class: Class::Immutable,
         shape: Shape::File,
-        origin: Origin::Index(Box::new(project_page(project, Format::Json)?)),
+        origin: Origin::listed(project_page(project, Format::Json)?),
         package: Some(project.to_string()),
+        owner: Owner::First,
         content_type: Some(match sidecar {
             Some(Sidecar::Provenance) => PROVENANCE,
             Some(Sidecar::Signature) => "application/pgp-signature",
@@ -170,7 +173,14 @@ mod tests {
         let path = RepoPath::from_decoded(path).unwrap();
         let headers = HeaderMap::new();
         let kind = RepositoryKind::Remote;
-        classify(&PackageRequest { kind, method, path: &path, query, headers: &headers })
+        classify(&PackageRequest {
+            kind,
+            method,
+            path: &path,
+            query,
+            headers: &headers,
+            remote: None,
+        })
     }
 
     fn target(path: &str) -> Target {
@@ -221,7 +231,7 @@ mod tests {
             assert_eq!(file.path.as_str(), "packages/foo-bar/foo_bar-1.0+x.tar.gz");
             assert_eq!(file.class, Class::Immutable);
             assert_eq!(file.package.as_deref(), Some("foo-bar"));
-            let Origin::Index(index) = file.origin else { panic!("{:?}", file.origin) };
+            let Origin::Index { index, .. } = file.origin else { panic!("{:?}", file.origin) };
             assert_eq!(index.path.as_str(), "simple/foo-bar/");
             assert!(!file.html_allowed);
         }
@@ -236,7 +246,7 @@ mod tests {
         ] {
             let sidecar = target(&format!("packages/foo/foo-1.0-py3-none-any.whl{suffix}"));
             assert_eq!(sidecar.content_type, Some(content_type));
-            assert!(matches!(sidecar.origin, Origin::Index(_)));
+            assert!(matches!(sidecar.origin, Origin::Index { .. }));
         }
     }
 

@@ -100,7 +100,13 @@ mod tests {
     use super::*;
 
     fn of(url: &str) -> Vec<Snippet> {
-        snippets(&SnippetContext { name: "pypi", kind: RepositoryKind::Remote, url })
+        snippets(&SnippetContext {
+            name: "pypi",
+            kind: RepositoryKind::Remote,
+            url,
+            upstreams: &[],
+            keys: None,
+        })
     }
 
     #[test]

@@ -71,16 +71,28 @@ impl Rewrite<'_> {
         let documents: Vec<SourceDocument<'_>> = upstreams
             .iter()
             .zip(paths.iter().zip(&bodies))
-            .map(|(upstream, (path, body))| SourceDocument {
+            .enumerate()
+            .map(|(position, (upstream, (path, body)))| SourceDocument {
                 kind: DocumentKind(upstream.kind),
                 path,
+                source: &Variant::SOURCE,
+                member: "pypi",
+                position,
                 url: Some(upstream.url),
                 content_type: Some(upstream.content_type),
                 body,
             })
             .collect();
         let wanted = Variant::new(self.wanted);
-        let context = RewriteContext { wanted: &wanted, admits: self.admits, secure: self.secure };
+        let context = RewriteContext {
+            wanted: &wanted,
+            admits: self.admits,
+            secure: self.secure,
+            kind: RepositoryKind::Remote,
+            path: &RepoPath::root(),
+            changed_at: Timestamp::from_millis(0),
+            signer: None,
+        };
         PypiProvider::new().rewrite(&documents, &context)
     }
 }
@@ -607,9 +619,10 @@ fn file_path(encoded: &str) -> String {
         path: &path,
         query: None,
         headers: &headers,
+        remote: None,
     };
     match PypiProvider::new().classify(&request) {
-        Ok(Route::Serve(target)) if matches!(target.origin, Origin::Index(_)) => {
+        Ok(Route::Serve(target)) if matches!(target.origin, Origin::Index { .. }) => {
             target.path.as_str().to_owned()
         }
         other => panic!("{encoded}: {other:?}"),

@@ -5,7 +5,9 @@
 
 mod changes;
 mod garbage;
+mod keys;
 mod listing;
+mod lost;
 mod repositories;
 mod rows;
 mod statistics;
@@ -21,6 +23,7 @@ use artifact_core::{
 use async_trait::async_trait;
 
 use garbage::Entry;
+use keys::Keys;
 use statistics::Statistics;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
@@ -51,6 +54,7 @@ struct State {
     batches: HashSet<Uuid>,
     log: Vec<AccessLogRecord>,
     statistics: Statistics,
+    keys: Keys,
 }
 
 impl Default for State {
@@ -69,6 +73,7 @@ impl Default for State {
             batches: HashSet::new(),
             log: Vec::new(),
             statistics: Statistics::default(),
+            keys: Keys::new(),
         }
     }
 }

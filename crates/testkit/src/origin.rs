@@ -1,6 +1,6 @@
 //! A scripted origin server on loopback: real sockets, no real network, no sleeping.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,12 +60,7 @@ impl Origin {
     /// # Panics
     /// If loopback cannot be bound.
     pub async fn start() -> Self {
-        let bound = TcpListener::bind(("127.0.0.1", 0)).await;
-        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = match bound {
-            Ok(bound) => bound,
-            Err(error) => panic!("no port on loopback: {error}"),
-        };
+        let (address, listener) = listen((Ipv4Addr::LOCALHOST, 0).into()).await;
         let shared = Arc::<Shared>::default();
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, accepting }
@@ -92,7 +87,8 @@ impl Origin {
         format!("http://{}/{}", self.address, path.trim_start_matches('/'))
     }
 
-    /// Answers requests of exactly `path` with `script` from now on.
+    /// Answers requests of exactly `path` with `script` from now on. Where `path` ends with a query,
+    /// only those that have all of its parameters; the script that names the most goes first.
     pub fn on(&self, path: &str, script: Script) {
         self.shared.scripts.replace(path, script);
     }
@@ -116,7 +112,26 @@ impl Origin {
     /// when this returns.
     pub async fn stop(&mut self) {
         self.accepting.abort();
-        let _ = (&mut self.accepting).await;
+        if !self.accepting.is_finished() {
+            let _ = (&mut self.accepting).await;
+        }
+    }
+
+    /// Listens again where it did before it was [stopped](Self::stop).
+    ///
+    /// # Panics
+    /// If somebody else took the port.
+    pub async fn restart(&mut self) {
+        let (_, listener) = listen(self.address).await;
+        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.shared)));
+    }
+}
+
+async fn listen(address: SocketAddr) -> (SocketAddr, TcpListener) {
+    let bound = TcpListener::bind(address).await;
+    match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+        Ok(bound) => bound,
+        Err(error) => panic!("{address} cannot be listened on: {error}"),
     }
 }
 
@@ -159,7 +174,8 @@ async fn answer(
         headers: head.headers.clone(),
         body,
     });
-    let plan = Plan::of(shared.scripts.next(&path), &head.method, &head.headers);
+    let script = shared.scripts.next(&shared.scripts.key_of(&path, head.uri.query()));
+    let plan = Plan::of(script, &head.method, &head.headers);
     match plan.fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Broken(_)) => return Err(BrokenBody),

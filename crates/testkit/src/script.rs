@@ -234,6 +234,20 @@ impl ScriptBook {
         self.lock().insert(path.to_owned(), queue);
     }
 
+    /// Under what a request is scripted: its path, with as many of its parameters as there is a
+    /// script for.
+    pub(crate) fn key_of(&self, path: &str, query: Option<&str>) -> String {
+        let sent: Vec<&str> = query.unwrap_or_default().split('&').collect();
+        let named = |key: &str| {
+            let parameters = key.strip_prefix(path)?.strip_prefix('?')?;
+            let mut parameters = parameters.split('&');
+            parameters.clone().all(|one| sent.contains(&one)).then(|| parameters.by_ref().count())
+        };
+        let book = self.lock();
+        let scripted = book.keys().filter_map(|key| Some((named(key)?, key)));
+        scripted.max().map_or_else(|| path.to_owned(), |(_, key)| key.clone())
+    }
+
     /// The script for the next request of `path`; a 404 where nothing is scripted.
     pub(crate) fn next(&self, path: &str) -> Script {
         let mut book = self.lock();

@@ -16,9 +16,6 @@ pub enum SetupError {
     /// The text of additional authorities is not PEM.
     #[error("the certificate authorities are not readable: {0}")]
     Pem(#[from] pem::Error),
-    /// The token for other replicas cannot be sent.
-    #[error("the token for other replicas has characters that no header may have")]
-    Token,
 }
 
 /// The authorities of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`. An empty or broken

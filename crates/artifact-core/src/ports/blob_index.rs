@@ -35,7 +35,7 @@ pub struct GarbagePass {
     pub review_delay: Duration,
     /// How long a condemned blob is kept before its bytes are deleted.
     pub delete_delay: Duration,
-    /// At most this many blobs.
+    /// At most this many blobs; in a survey, of each kind.
     pub limit: usize,
 }
 
@@ -61,7 +61,9 @@ pub struct Reclaimed {
     pub failed: u64,
 }
 
-/// What a collector would find. Counting changes nothing.
+/// What a collector would find. Counting changes nothing. Of blobs that are due for review, of
+/// condemned ones and of those that are due for deletion no more are counted than the limit of the
+/// pass, oldest first: a count that reaches it says that there are at least so many.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct GarbageSurvey {
     /// All indexed blobs.
@@ -119,7 +121,7 @@ pub trait BlobIndex: fmt::Debug + Send + Sync {
     /// is not touched.
     async fn adopt(&self, stored: &[BlobListing], now: Timestamp) -> Result<u64>;
 
-    /// Counts what a pass would find; `limit` is ignored.
+    /// Counts what a pass would find, at most `limit` of each kind.
     async fn survey(&self, pass: GarbagePass) -> Result<GarbageSurvey>;
 }
 

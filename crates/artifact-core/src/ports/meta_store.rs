@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AccessLog, BlobIndex, ChangeFeed, CollectorStore};
+use super::{AccessLog, BlobIndex, ChangeFeed, CollectorStore, KeyStore, LostBlobs};
 use crate::{
     ArtifactRow, Definition, PackageType, RepoPath, Repository, RepositoryId, RepositoryName,
     Result, RowKey, Timestamp,
@@ -19,9 +19,11 @@ pub trait MetaStore:
     + RepositoryStore
     + StatStore
     + BlobIndex
+    + LostBlobs
     + CollectorStore
     + ChangeFeed
     + AccessLog
+    + KeyStore
 {
     /// Proves that the store answers reads and writes.
     async fn check(&self) -> Result<()>;
@@ -102,6 +104,18 @@ pub struct RowQuery {
     pub state: Option<StateFilter>,
     /// At most this many rows and prefixes together.
     pub limit: usize,
+    /// The sums of the folded prefixes add up about this many rows at most, an equal share for each
+    /// prefix of the page. Zero adds nothing up.
+    pub summed: usize,
+}
+
+impl RowQuery {
+    /// How many rows each of `prefixes` folded groups may add up, so that a page costs the same
+    /// however large they are.
+    pub fn share_of_sums(&self, prefixes: usize) -> usize {
+        let share = self.summed / prefixes.max(1);
+        share.max(self.summed.min(1))
+    }
 }
 
 /// A row with how it is used.
@@ -124,6 +138,16 @@ pub struct Prefix {
     pub objects: u64,
     /// The sum of their sizes.
     pub bytes: u64,
+    /// Whether adding up ended at the prefix's share of [`RowQuery::summed`], so that there may be more.
+    pub at_least: bool,
+}
+
+impl Prefix {
+    /// A group of which at most `share` rows were added up.
+    pub fn of_at_most(share: usize, prefix: String, (objects, bytes): (u64, u64)) -> Self {
+        let at_least = objects >= u64::try_from(share).unwrap_or(u64::MAX);
+        Self { prefix, objects, bytes, at_least }
+    }
 }
 
 /// A page of rows and folded prefixes, both in order of path.

@@ -9,6 +9,8 @@ mod access_log;
 mod blob_index;
 mod blob_store;
 mod change_feed;
+mod key_store;
+mod lost_blobs;
 mod meta_store;
 mod spool;
 mod ttl_cache;
@@ -21,6 +23,8 @@ pub use blob_index::{
 };
 pub use blob_store::{BlobListing, BlobPayload, BlobRead, BlobStore, ByteRange, Durability};
 pub use change_feed::{ChangeFeed, ChangedRows, Changes, RowChange, WakeUps};
+pub use key_store::{KeyStore, StoredKey};
+pub use lost_blobs::{IndexedBlob, LostBlobs, LostFile, LostFiles};
 pub use meta_store::{
     AccessRecord, Change, Evicted, EvictionPass, ListedRow, Listing, MetaStore, NewRepository,
     Precondition, Prefix, Published, RepositoryStore, RowEviction, RowQuery, RowStore, Selector,

@@ -196,7 +196,7 @@ impl Reader<'_> {
     }
 
     fn remote(&mut self, defaults: &Defaults) -> Remote {
-        let base_url = self.base_url();
+        let base_url = self.base_url(defaults);
         let remote = Remote {
             credential: self.credential(&base_url),
             base_url,
@@ -219,9 +219,9 @@ impl Reader<'_> {
         remote
     }
 
-    fn base_url(&mut self) -> String {
+    fn base_url(&mut self, defaults: &Defaults) -> String {
         let Some(text) = self.fields.required_text("base_url") else { return String::new() };
-        if let Some(flaw) = url_rules::base_url_flaw(text) {
+        if let Some(flaw) = url_rules::base_url_flaw(text, defaults) {
             self.fields.report("base_url", "bad_url", flaw);
         }
         text.to_owned()

@@ -14,6 +14,7 @@ use super::{Access, Admin, status};
 /// How long a part may take before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(5);
 const HINTS: &str = "hints";
+const SPOOL: &str = "spool";
 
 impl Admin {
     pub(super) async fn examine(&self) -> Health {
@@ -21,7 +22,7 @@ impl Admin {
         let (storage, metadata, spool) = future::join3(
             tried("storage", "write, read and delete passed", parts.blobs.check()),
             tried("metadata", "read and write passed", parts.meta.check()),
-            tried("spool", "write passed", self.try_spool()),
+            tried(SPOOL, "write passed", self.try_spool()),
         )
         .await;
         let hints = self.hints_check().await;
@@ -56,13 +57,14 @@ impl Admin {
         Some(tried(HINTS, "write and read passed", trial).await)
     }
 
-    /// Says what clients still get while a service is down.
+    /// Says what clients still get while a part is down that is not missed by all.
     fn with_what_is_served(&self, check: Check) -> Check {
-        let is_service = self.engine.settings().services.contains(&&*check.name);
-        if check.status != CheckStatus::Down || !is_service {
+        let only_degrades = only_degrades(&check.name, &self.engine.settings().services);
+        if check.status != CheckStatus::Down || !only_degrades {
             return check;
         }
         let serving = match &*check.name {
+            SPOOL => "everything that is held; the rest passes through unstored; no uploads",
             "metadata" => {
                 "recently served files; other files of remotes pass through unstored; no uploads"
             }
@@ -163,11 +165,16 @@ fn repository_check(repository: &Repository, status: &Status) -> Option<Check> {
     }
 }
 
-/// An upstream or one of the `services` that is down degrades the whole; another part of the
-/// server takes it down.
+/// Whether the server still serves while this is down: an upstream, one of the `services`, the
+/// room for files under way.
+fn only_degrades(name: &str, services: &[&str]) -> bool {
+    name.contains('/') || name == SPOOL || services.contains(&name)
+}
+
+/// What is down degrades the whole, or takes it down.
 fn overall(checks: &[Check], services: &[&str]) -> HealthStatus {
     let down = || checks.iter().filter(|check| check.status == CheckStatus::Down);
-    if down().any(|check| !check.name.contains('/') && !services.contains(&&*check.name)) {
+    if down().any(|check| !only_degrades(&check.name, services)) {
         return HealthStatus::Down;
     }
     if down().next().is_some() { HealthStatus::Degraded } else { HealthStatus::Ok }
@@ -183,6 +190,7 @@ mod tests {
         for (checks, expected) in [
             (vec![("storage", Ok), ("access", Warning)], HealthStatus::Ok),
             (vec![("storage", Ok), ("remote/a", Down)], HealthStatus::Degraded),
+            (vec![("storage", Ok), ("spool", Down)], HealthStatus::Degraded),
             (vec![("storage", Down), ("remote/a", Down)], HealthStatus::Down),
         ] {
             let checks: Vec<_> =

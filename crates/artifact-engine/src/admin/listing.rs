@@ -18,10 +18,9 @@ impl Admin {
         let after =
             query.cursor.as_deref().map(|cursor| Position::read(cursor, query.sort)).transpose()?;
         let needs_usage = kind == Kind::Local || query.sort.key == SortKey::SizeBytes;
+        let stored = self.stored().await?;
         let view = View::load(self, needs_usage).await?;
-        let mut found: Vec<_> = self
-            .stored()
-            .await?
+        let mut found: Vec<_> = stored
             .into_iter()
             .filter(|repository| kind_of(repository) == kind && matches(repository, query))
             .map(|repository| {

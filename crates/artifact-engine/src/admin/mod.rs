@@ -85,9 +85,13 @@ impl Admin {
         self.engine.parts().clock.now()
     }
 
-    /// Every stored repository in order of name.
+    /// Every stored repository in order of name. What another replica changed is in force here
+    /// before it is shown, so that nothing new looks as if it did not load.
     async fn stored(&self) -> Result<Vec<artifact_core::Repository>, Problem> {
         let change = self.meta().repositories().await.map_err(from_error)?;
+        if change.generation != self.engine.configuration().snapshot().generation() {
+            self.reload().await;
+        }
         Ok(change.repositories)
     }
 
@@ -174,7 +178,7 @@ impl SnippetApi for Admin {
         client: Option<&str>,
         origin: &str,
     ) -> Result<Snippets, Problem> {
-        self.write_snippets(name, client, origin)
+        self.write_snippets(name, client, origin).await
     }
 }
 

@@ -11,6 +11,10 @@ use super::Admin;
 use super::problem::from_error;
 use super::view::{kind_of, moment};
 
+/// Objects that the sums of a page's folded prefixes add up together: a page takes milliseconds
+/// however much lies below it.
+const SUMMED: usize = 100_000;
+
 impl Admin {
     pub(super) async fn list_objects(
         &self,
@@ -37,6 +41,7 @@ impl Admin {
             after,
             state,
             limit: query.limit,
+            summed: SUMMED,
         };
         let listing = self.meta().list(&query).await.map_err(from_error)?;
         Ok(page(&repository, listing, now))
@@ -85,7 +90,12 @@ fn page(repository: &Repository, listing: Listing, now: Timestamp) -> ObjectPage
 }
 
 fn folded(prefix: Prefix) -> ObjectPrefix {
-    ObjectPrefix { prefix: prefix.prefix, objects: prefix.objects, size_bytes: prefix.bytes }
+    ObjectPrefix {
+        prefix: prefix.prefix,
+        objects: prefix.objects,
+        size_bytes: prefix.bytes,
+        at_least: prefix.at_least,
+    }
 }
 
 fn object(repository: &Repository, listed: ListedRow, now: Timestamp) -> Object {

@@ -1,14 +1,18 @@
 //! Client configuration as the API shows it.
 
 use admin_types::{Problem, Snippet, Snippets};
-use artifact_core::SnippetContext;
+use artifact_core::{PublicKeys, RepositoryKind, SnippetContext};
 
 use super::Admin;
+use super::problem::from_error;
 use super::view::api_kind;
+use crate::call::remote_of;
 use crate::mount::mount_url;
+use crate::snapshot::Mounted;
+use crate::virtual_repository;
 
 impl Admin {
-    pub(super) fn write_snippets(
+    pub(super) async fn write_snippets(
         &self,
         name: &str,
         client: Option<&str>,
@@ -21,7 +25,16 @@ impl Admin {
         let public_url = self.engine.settings().public_url.as_deref();
         let origin = public_url.unwrap_or(origin).trim_end_matches('/');
         let url = mount_url(origin, mounted.kind(), name);
-        let context = SnippetContext { name, kind: mounted.kind(), url: &url };
+        let keys = self.public_keys(mounted).await?;
+        let behind = virtual_repository::remotes_behind(&snapshot, mounted);
+        let upstreams: Vec<_> = behind.iter().filter_map(|member| base_url(member)).collect();
+        let context = SnippetContext {
+            name,
+            kind: mounted.kind(),
+            url: &url,
+            upstreams: &upstreams,
+            keys: keys.as_ref(),
+        };
         let written = mounted.provider.snippets(&context);
         let snippets = chosen(written.into_iter().map(shown).collect(), client)?;
         let warning = "no public URL is configured: the address of this request was written";
@@ -34,6 +47,21 @@ impl Admin {
             snippets,
         })
     }
+}
+
+impl Admin {
+    /// The keys that clients of `mounted` have to know.
+    async fn public_keys(&self, mounted: &Mounted) -> Result<Option<PublicKeys>, Problem> {
+        let is_made_here = mounted.kind() != RepositoryKind::Remote;
+        if !is_made_here || !mounted.provider.defaults().signs {
+            return Ok(None);
+        }
+        Ok(Some(self.engine.public_keys().await.map_err(from_error)?))
+    }
+}
+
+fn base_url(mounted: &Mounted) -> Option<&str> {
+    remote_of(mounted).map(|remote| remote.base_url.as_str())
 }
 
 fn chosen(snippets: Vec<Snippet>, client: Option<&str>) -> Result<Vec<Snippet>, Problem> {

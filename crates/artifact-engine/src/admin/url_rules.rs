@@ -1,10 +1,11 @@
 //! What an operator may write as an upstream address. Pure; nothing is normalised, because a
 //! value that comes back changed never settles in a declarative tool.
 
+use artifact_core::Defaults;
 use url::Url;
 
-/// Why `text` cannot be a `base_url`, if it cannot.
-pub(super) fn base_url_flaw(text: &str) -> Option<String> {
+/// Why `text` cannot be a `base_url` of a type with these `defaults`, if it cannot.
+pub(super) fn base_url_flaw(text: &str, defaults: &Defaults) -> Option<String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return Some("must not contain white space, control characters or backslashes".into());
     }
@@ -19,7 +20,7 @@ pub(super) fn base_url_flaw(text: &str) -> Option<String> {
     if !url.username().is_empty() || url.password().is_some() || text.contains('@') {
         return Some("must not contain a user name or password, use the fields for them".into());
     }
-    if url.query().is_some() {
+    if url.query().is_some() && !defaults.base_query {
         return Some("must not contain a query".into());
     }
     if url.fragment().is_some() {
@@ -66,7 +67,7 @@ mod tests {
             "http://127.0.0.1:8080/x",
             "http://[::1]:1/",
         ] {
-            assert_eq!(base_url_flaw(good), None, "{good}");
+            assert_eq!(base_url_flaw(good, &Defaults::default()), None, "{good}");
         }
         for bad in [
             "",
@@ -84,13 +85,15 @@ mod tests {
             "https:\\\\host",
             "https://host:99999/",
         ] {
-            assert!(base_url_flaw(bad).is_some(), "{bad:?}");
+            assert!(base_url_flaw(bad, &Defaults::default()).is_some(), "{bad:?}");
         }
+        let with_query = Defaults { base_query: true, ..Defaults::default() };
+        assert_eq!(base_url_flaw("https://host/metalink?repo=a", &with_query), None);
     }
 
     #[test]
     fn a_flaw_does_not_quote_the_url() {
-        let flaw = base_url_flaw("https://user:hunter2@host/").unwrap();
+        let flaw = base_url_flaw("https://user:hunter2@host/", &Defaults::default()).unwrap();
         assert!(!flaw.contains("hunter2"));
     }
 

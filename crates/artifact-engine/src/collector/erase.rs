@@ -12,18 +12,18 @@ use tokio::time::{Instant, timeout_at};
 
 /// How long a batch may take: writers of its blobs wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Deletions under way at once.
-const AT_ONCE: usize = 8;
 
 /// Erases bytes from a store, within seconds.
 #[derive(Debug)]
 pub(super) struct Erasing {
     blobs: Arc<dyn BlobStore>,
+    at_once: usize,
 }
 
 impl Erasing {
-    pub(super) fn new(blobs: Arc<dyn BlobStore>) -> Self {
-        Self { blobs }
+    /// With so many deletions under way at once.
+    pub(super) fn new(blobs: Arc<dyn BlobStore>, at_once: usize) -> Self {
+        Self { blobs, at_once }
     }
 
     async fn one(&self, id: BlobId, deadline: Instant) -> Option<BlobId> {
@@ -47,7 +47,7 @@ impl EraseBytes for Erasing {
         let deadline = Instant::now() + PATIENCE;
         stream::iter(ids.iter().copied())
             .map(|id| self.one(id, deadline))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(self.at_once)
             .filter_map(|erased| async move { erased })
             .collect()
             .await

@@ -9,6 +9,12 @@ const FEW: u64 = 1000;
 pub(super) const RESTORED: &str = "the metadata is older than what the blob store has seen: it was \
     restored from a backup and may lack references; check it, then run the collector with confirm=true";
 
+/// How many blobs have to be counted to judge whether their share is too large.
+pub(super) fn counted(survey: &GarbageSurvey, limit_percent: u8) -> usize {
+    let most = u128::from(survey.blobs) * u128::from(limit_percent) / 100;
+    usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1)
+}
+
 /// Refuses a run that would delete more than `limit_percent` of all blobs or bytes: so much
 /// garbage at once is more likely a mistake than garbage.
 pub(super) fn share(survey: &GarbageSurvey, limit_percent: u8) -> Result<(), String> {
@@ -21,15 +27,29 @@ pub(super) fn share(survey: &GarbageSurvey, limit_percent: u8) -> Result<(), Str
         return Ok(());
     }
     Err(format!(
-        "{} of {} blobs are due for deletion, more than {limit_percent} %: look at them with \
-         dry_run=true, then run the collector with confirm=true",
-        survey.due_for_deletion, survey.blobs
+        "at least {} of {} blobs and {} of {} bytes are due for deletion, more than \
+         {limit_percent} %: look at them with dry_run=true, then run the collector with confirm=true",
+        survey.due_for_deletion, survey.blobs, survey.due_for_deletion_bytes, survey.bytes
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_more_than_the_share_is_counted() {
+        for (blobs, percent, expected) in [
+            (0, 20, 1),
+            (1000, 20, 201),
+            (1004, 20, 201),
+            (1000, 100, 1001),
+            (u64::MAX, 255, usize::MAX),
+        ] {
+            let survey = GarbageSurvey { blobs, ..GarbageSurvey::default() };
+            assert_eq!(counted(&survey, percent), expected);
+        }
+    }
 
     #[test]
     fn only_an_unusual_share_of_a_store_that_is_not_tiny_is_refused() {

@@ -1,7 +1,8 @@
 //! The garbage collector: online, on every replica at once, and never in a hurry.
 //!
 //! A run reviews what changed long enough ago and condemns what nothing needs, deletes what was
-//! condemned long enough ago, and once in a while compares the store with the index. How the
+//! condemned long enough ago, and once in a while compares the store with the index: bytes without an
+//! entry are garbage, entries without bytes are damage that somebody must learn of. How the
 //! steps exclude each other and those who publish is the business of
 //! [`BlobIndex`](artifact_core::ports::BlobIndex); here stands in which order, how much at once, and when to stop.
 //!
@@ -10,31 +11,34 @@
 
 mod erase;
 mod guard;
+mod pace;
 mod sweep;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use artifact_core::ports::{
-    BlobStore, CollectorHistory, CollectorRun, GarbagePass, GarbageSurvey, MetaStore, Reclaimed,
-    Restoration, Reviewed, RunOutcome,
+    BlobStore, CollectorHistory, CollectorRun, GarbagePass, GarbageSurvey, LostFiles, MetaStore,
+    Reclaimed, Restoration, Reviewed, RunOutcome,
 };
-use artifact_core::{Clock, Error, ErrorKind, Result, Timestamp};
+use artifact_core::{Clock, Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::EngineParts;
 use crate::settings::{CollectorSettings, Settings};
+use crate::statistics::Statistics;
 use erase::Erasing;
+use pace::Pace;
+use sweep::Sweep;
 
-/// Blobs that one transaction reviews.
-const REVIEWED_AT_ONCE: usize = 500;
-/// Blobs that one transaction deletes; their locks are held meanwhile.
-const DELETED_AT_ONCE: usize = 32;
-/// The longest rest after a batch: a run works at most half of the time.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+/// Blobs of each kind that are counted for who looks, which takes milliseconds.
+const COUNTED: usize = 10_000;
+/// The same for who wants to know what a run would do, and waits for it.
+const COUNTED_FOR_REHEARSAL: usize = 100_000;
+/// Lost hosted files that are named; the rest is counted.
+const NAMED: usize = 100;
 
 /// What a run is asked to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,10 +54,14 @@ pub enum CollectionRequest {
 pub struct Collection {
     /// Whether a run is under way in this process.
     pub is_running: bool,
-    /// What is to do.
+    /// What is to do, no more than [`Collection::counted`] of each kind.
     pub survey: GarbageSurvey,
+    /// Where counting ended: a count that reaches it is a lower bound.
+    pub counted: u64,
     /// What was done, by all replicas.
     pub history: CollectorHistory,
+    /// What the store has lost, as far as it was noticed.
+    pub lost: LostFiles,
 }
 
 /// Collects garbage in one process. One run at a time; other replicas may run beside it.
@@ -63,6 +71,7 @@ pub struct Collector {
     blobs: Arc<dyn BlobStore>,
     clock: Arc<dyn Clock>,
     settings: CollectorSettings,
+    statistics: Arc<Statistics>,
     replica: String,
     running: Mutex<()>,
     is_stopping: AtomicBool,
@@ -92,12 +101,17 @@ impl From<Error> for Halt {
 }
 
 impl Collector {
-    pub(crate) fn new(parts: &EngineParts, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        parts: &EngineParts,
+        settings: &Settings,
+        statistics: Arc<Statistics>,
+    ) -> Self {
         Self {
             meta: Arc::clone(&parts.meta),
             blobs: Arc::clone(&parts.blobs),
             clock: Arc::clone(&parts.clock),
             settings: settings.collector.clone(),
+            statistics,
             replica: settings.replica.clone(),
             running: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -125,9 +139,21 @@ impl Collector {
 
     /// What there is to do and what was done.
     pub async fn look(&self) -> Result<Collection> {
-        let survey = self.meta.survey(self.pass(0)).await?;
+        self.count(COUNTED).await
+    }
+
+    /// The same, counted further.
+    pub async fn rehearse(&self) -> Result<Collection> {
+        self.count(COUNTED_FOR_REHEARSAL).await
+    }
+
+    async fn count(&self, limit: usize) -> Result<Collection> {
+        let survey = self.meta.survey(self.pass(limit)).await?;
         let history = self.meta.history().await?;
-        Ok(Collection { is_running: self.running.try_lock().is_err(), survey, history })
+        let lost = self.meta.lost_files(NAMED).await?;
+        let is_running = self.running.try_lock().is_err();
+        let counted = u64::try_from(limit).unwrap_or(u64::MAX);
+        Ok(Collection { is_running, survey, counted, history, lost })
     }
 
     /// Collects once and says what became of it. Fails with [`ErrorKind::Conflict`] while
@@ -168,10 +194,11 @@ impl Collector {
         progress: &mut Progress,
     ) -> Result<(), Halt> {
         self.review(progress).await?;
-        let survey = self.meta.survey(self.pass(0)).await?;
+        // One is enough to know whether there is anything to do.
+        let survey = self.meta.survey(self.pass(1)).await?;
         if survey.due_for_deletion > 0 {
             if request == CollectionRequest::Scheduled {
-                guard::share(&survey, self.settings.share_limit_percent).map_err(Halt::Refused)?;
+                self.guard_share(&survey).await?;
             }
             self.open_epoch(request).await?;
             self.reclaim(progress).await?;
@@ -182,16 +209,25 @@ impl Collector {
         Ok(())
     }
 
+    async fn guard_share(&self, survey: &GarbageSurvey) -> Result<(), Halt> {
+        let limit_percent = self.settings.share_limit_percent;
+        let counted = guard::counted(survey, limit_percent);
+        let survey = self.meta.survey(self.pass(counted)).await?;
+        guard::share(&survey, limit_percent).map_err(Halt::Refused)
+    }
+
     async fn review(&self, progress: &mut Progress) -> Result<(), Halt> {
+        let mut pace = Pace::new(Arc::clone(&self.statistics));
         loop {
             let began = Instant::now();
-            let reviewed = self.meta.review(self.pass(REVIEWED_AT_ONCE)).await?;
+            let reviewed = self.meta.review(self.pass(pace.batch())).await?;
             progress.reviewed.kept += reviewed.kept;
             progress.reviewed.condemned += reviewed.condemned;
             if reviewed == Reviewed::default() {
                 return Ok(());
             }
-            self.rest(began).await?;
+            self.continue_or_stop()?;
+            pace.rest(began).await;
         }
     }
 
@@ -211,10 +247,11 @@ impl Collector {
     }
 
     async fn reclaim(&self, progress: &mut Progress) -> Result<(), Halt> {
-        let erasing = Erasing::new(Arc::clone(&self.blobs));
+        let mut pace = Pace::new(Arc::clone(&self.statistics));
         loop {
             let began = Instant::now();
-            let reclaimed = self.meta.reclaim(self.pass(DELETED_AT_ONCE), &erasing).await?;
+            let erasing = Erasing::new(Arc::clone(&self.blobs), pace.erased_at_once());
+            let reclaimed = self.meta.reclaim(self.pass(pace.batch()), &erasing).await?;
             add(&mut progress.reclaimed, reclaimed);
             if reclaimed.failed > 0 {
                 // Whatever is wrong with the store, asking it for more deletions does not help.
@@ -224,7 +261,8 @@ impl Collector {
             if reclaimed == Reclaimed::default() {
                 return Ok(());
             }
-            self.rest(began).await?;
+            self.continue_or_stop()?;
+            pace.rest(began).await;
         }
     }
 
@@ -237,24 +275,24 @@ impl Collector {
         }
     }
 
-    /// Leaves the stores to others for as long as the last batch kept them busy.
-    async fn rest(&self, began: Instant) -> Result<(), Halt> {
+    fn continue_or_stop(&self) -> Result<(), Halt> {
         if self.is_stopping.load(Ordering::Relaxed) {
             return Err(Halt::Refused("the server is shutting down".to_owned()));
         }
-        tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
         Ok(())
     }
 
     async fn sweep(&self) -> Result<u64> {
-        let orphaned_before = before(self.clock.now(), self.settings.orphan_age);
-        sweep::adopt_orphans(&*self.blobs, &*self.meta, orphaned_before, self.clock.now()).await
+        let sweep = Sweep {
+            blobs: &*self.blobs,
+            meta: &*self.meta,
+            clock: &*self.clock,
+            orphaned_before: self.clock.now().minus(self.settings.orphan_age),
+        };
+        let adopted = sweep.run().await?;
+        alert(&self.meta.lost_files(NAMED).await?);
+        Ok(adopted)
     }
-}
-
-fn before(now: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_sub(span))
 }
 
 fn add(sum: &mut Reclaimed, batch: Reclaimed) {
@@ -262,6 +300,23 @@ fn add(sum: &mut Reclaimed, batch: Reclaimed) {
     sum.bytes += batch.bytes;
     sum.revived += batch.revived;
     sum.failed += batch.failed;
+}
+
+/// Hosted files that are lost are somebody's business; cached ones are fetched again.
+fn alert(lost: &LostFiles) {
+    if lost.cached > 0 {
+        tracing::warn!(
+            event = "bytes_lost",
+            files = lost.cached,
+            "the blob store lost cached files, which are fetched again when they are asked for"
+        );
+    }
+    if let Some(first) = lost.listed.first() {
+        tracing::error!(
+            event = "bytes_lost", files = lost.hosted, repository = %first.repository, path = %first.path,
+            "the blob store lost hosted files, which must be uploaded again: see GET /api/v2/gc"
+        );
+    }
 }
 
 fn log(outcome: Result<CollectorRun>) {

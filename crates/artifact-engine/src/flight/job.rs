@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_core::ports::{Conditions, Intent, Trust, UpstreamRequest};
-use artifact_core::{Class, Digests, RowKey};
+use artifact_core::{Class, Digests, RowKey, Target};
 use url::Url;
 
 use crate::freshness::Lifetimes;
@@ -20,6 +20,8 @@ use crate::verdict::Asked;
 pub(crate) struct Job {
     /// The remote.
     pub(crate) mounted: Arc<Mounted>,
+    /// What is fetched.
+    pub(crate) target: Target,
     /// Where the result is stored.
     pub(crate) key: RowKey,
     /// How its freshness is judged.
@@ -32,8 +34,6 @@ pub(crate) struct Job {
     pub(crate) trust: Trust,
     /// Document or file.
     pub(crate) intent: Intent,
-    /// `Accept` towards upstream.
-    pub(crate) accept: Option<&'static str>,
     /// The media type to send; `None` takes upstream's.
     pub(crate) content_type: Option<&'static str>,
     /// Whether HTML can be right.
@@ -42,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) forbidden_means_missing: bool,
     /// What the body must hash to.
     pub(crate) expected: Digests,
+    /// How long the body must be.
+    pub(crate) expected_size: Option<u64>,
     /// The largest body that is stored.
     pub(crate) limit: u64,
     /// The copy that is held and may be confirmed.
@@ -65,7 +67,7 @@ impl Job {
             last_modified: held.row.upstream_last_modified.clone(),
         });
         Some(UpstreamRequest {
-            accept: self.accept,
+            accept: self.target.accept,
             compressed: self.intent == Intent::Metadata,
             conditions,
             ..UpstreamRequest::get(target, self.url.clone(), self.trust, self.intent)

@@ -5,14 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact_core::ports::{Intent, SpoolWriter, UpstreamResponse, Validation};
-use artifact_core::{Algorithm, ByteStream, Digest, Error, ErrorKind, Result};
+use artifact_core::{Algorithm, ByteStream, Digest, Error, ErrorKind, Origin, Result, Shape};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
+use super::room::{self, Needed};
 use super::turn::{Turn, Turns};
 use super::{Flight, FlightHead, Job, Phase};
+use crate::acceptance::{self, Received};
+use crate::crash_point::crash_point;
+use crate::documents;
 use crate::keys;
 use crate::publish::{self, Fetched};
 use crate::shared::Shared;
@@ -29,10 +33,15 @@ const VANISHED_MEMORY: Duration = Duration::from_secs(24 * 3600);
 
 /// Carries a flight out and takes it off the board. Never cancelled by a client.
 pub(crate) async fn lead(shared: Arc<Shared>, flight: Arc<Flight>, job: Job) {
+    let _landing = Landing { shared: &shared, flight: &flight };
     let phase = fly(&shared, &flight, &job).await;
     let shared_failure = match &phase {
         Phase::Failed(error) => {
             tracing::debug!(remote = job.mounted.name(), path = %job.key.path, ?error, "fetch failed");
+            let is_underway = matches!(flight.phase(), Phase::Streaming);
+            if is_underway && error.kind() == ErrorKind::Integrity {
+                doubt_the_index(&shared, &job);
+            }
             failure_memory(error)
         }
         _ => Duration::ZERO,
@@ -45,7 +54,35 @@ pub(crate) async fn lead(shared: Arc<Shared>, flight: Arc<Flight>, job: Job) {
             () = shared.stop.cancelled() => {}
         }
     }
-    shared.board.land(&flight);
+}
+
+/// Takes a flight off the board when dropped, so that nobody waits for a leader that panicked.
+struct Landing<'a> {
+    shared: &'a Shared,
+    flight: &'a Arc<Flight>,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        if !self.flight.phase().is_final() {
+            let error = Error::new(ErrorKind::Internal, "the download ended unexpectedly");
+            self.flight.enter(Phase::Failed(error));
+        }
+        self.shared.board.land(self.flight);
+    }
+}
+
+/// Bytes that contradict the index may be newer than it: it is read again, for the next client. Who
+/// has not seen a byte yet does that itself.
+fn doubt_the_index(shared: &Arc<Shared>, job: &Job) {
+    let Origin::Index { index, .. } = &job.target.origin else { return };
+    let (behind, mounted, index) = (Arc::clone(shared), Arc::clone(&job.mounted), index.clone());
+    let key = job.key.clone();
+    shared.tasks.spawn(async move {
+        if documents::refresh(&behind, &mounted, &index).await {
+            behind.board.forget_failure(&key);
+        }
+    });
 }
 
 /// How long a failure answers for those who come next.
@@ -91,6 +128,13 @@ async fn take_turns(
             // Nobody has seen a byte yet, so a second attempt cannot mix two versions.
             Fault::Transfer(_) if flight.head.get().is_none() && restarts < RESTARTS => {
                 restarts += 1;
+            }
+            // Documents do not pass through: they are made anew of what was fetched.
+            Fault::Storage(error) if job.intent == Intent::Metadata => {
+                if flight.lacks_disk() {
+                    return Phase::Failed(error);
+                }
+                flight.note_lack_of_disk();
             }
             Fault::Storage(error) if flight.head.get().is_none() => {
                 tracing::warn!(%error, path = %job.key.path, "no room to spool, passing through");
@@ -174,11 +218,12 @@ fn hint(result: Result<()>) {
     }
 }
 
-async fn attempt(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Result<Phase, Fault> {
+async fn attempt(shared: &Arc<Shared>, flight: &Arc<Flight>, job: &Job) -> Result<Phase, Fault> {
     let request = job
         .request()
         .ok_or_else(|| Error::new(ErrorKind::Internal, "this repository has no upstream"))?;
     let response = shared.parts.upstream.send(request).await.map_err(Error::from)?;
+    let response = body_from_header(job, response);
     match verdict::judge(&response, job.asked()) {
         Verdict::Refused(error) => Err(error.into()),
         Verdict::Confirmed => Ok(confirm(shared, job, &response.headers).await?),
@@ -186,11 +231,27 @@ async fn attempt(shared: &Shared, flight: &Arc<Flight>, job: &Job) -> Result<Pha
     }
 }
 
+/// The answer with the value of a header as its body, where the type's protocol answers in one.
+fn body_from_header(job: &Job, mut response: UpstreamResponse) -> UpstreamResponse {
+    let Shape::Document { kind, .. } = &job.target.shape else { return response };
+    let Some(name) = job.mounted.provider.header_of(*kind) else { return response };
+    let Some(value) = response.headers.remove(name).filter(|_| response.status.is_success()) else {
+        return response;
+    };
+    let body = Bytes::copy_from_slice(value.as_bytes());
+    response.headers.remove(CONTENT_TYPE);
+    response.status = StatusCode::OK;
+    response.length = Some(body.len() as u64);
+    response.framed = true;
+    response.body = Box::pin(stream::iter([Ok(body)]));
+    response
+}
+
 /// Reads along with the replica that fetches it. What it stores is what is stored; if
 /// it fails to, the bytes are stored from here.
 async fn follow(
     turns: &Turns<'_>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     flight: &Arc<Flight>,
     job: &Job,
     response: UpstreamResponse,
@@ -226,7 +287,7 @@ pub(crate) fn salt(hash: &[u8; 32]) -> u64 {
 }
 
 async fn transfer(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     flight: &Arc<Flight>,
     job: &Job,
     response: UpstreamResponse,
@@ -235,15 +296,17 @@ async fn transfer(
     if response.length.is_some_and(|length| length > job.limit) {
         return too_large(job);
     }
+    check_size(job, response.length)?;
     let mut expected = job.expected.clone();
     if expected.is_empty() {
         expected = verdict::stated_digests(&response.headers);
     }
     let algorithms: Vec<Algorithm> = expected.iter().map(Digest::algorithm).collect();
-    let spool = shared.parts.spool.create(response.length, &algorithms).await.map_err(|error| {
-        if job.intent == Intent::Artifact { Fault::in_body(error) } else { Fault::Final(error) }
-    })?;
-    let storable = response.framed || !expected.is_empty();
+    let needed = Needed { length: response.length, algorithms: &algorithms };
+    let place = room::find(shared, flight, job, needed).await.map_err(Fault::in_body)?;
+    let storable = place.is_file && (response.framed || !expected.is_empty());
+    let spool = place.writer;
+    crash_point!("after-head");
     let mut body =
         Body { shared, flight, job, spool, length: response.length, written: AtomicU64::new(0) };
     let head = FlightHead {
@@ -256,6 +319,7 @@ async fn transfer(
         reader: body.spool.reader(),
     };
     body.receive(&response.headers, head, response.body).await.map_err(Fault::in_body)?;
+    crash_point!("before-hash-check");
     let digests = body.spool.digests();
     if let Some(wrong) = expected.contradiction(&digests) {
         tracing::error!(
@@ -270,8 +334,28 @@ async fn transfer(
             ),
         )));
     }
+    check_size(job, Some(body.written()))?;
+    if job.intent == Intent::Metadata {
+        let received = body.received(&digests).await?;
+        acceptance::accept(shared, job, received).await?;
+    }
     let verified = Verified { headers: &response.headers, digests, storable };
     Ok(body.land(verified, followed).await?)
+}
+
+/// Refuses a body that is not as long as its index says.
+fn check_size(job: &Job, length: Option<u64>) -> Result<()> {
+    match (job.expected_size, length) {
+        (Some(expected), Some(length)) if length != expected => {
+            tracing::error!(
+                event = "integrity", remote = job.mounted.name(), path = %job.key.path, expected, length,
+                "upstream sent another number of bytes than its index promised"
+            );
+            let text = "the upstream registry sent a file of another size than its index says";
+            Err(Error::new(ErrorKind::Integrity, text))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn too_large(job: &Job) -> Result<Phase, Fault> {
@@ -297,7 +381,7 @@ fn without_query(url: &url::Url) -> String {
 
 /// A body on its way from upstream into the spool.
 struct Body<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     flight: &'a Arc<Flight>,
     job: &'a Job,
     spool: Box<dyn SpoolWriter>,
@@ -315,6 +399,31 @@ struct Verified<'a> {
 impl Body<'_> {
     fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// The whole document, read back.
+    async fn received(&self, digests: &artifact_core::Digests) -> Result<Received> {
+        let blob = digests
+            .blob_id()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the spool computed no SHA-256"))?;
+        let size = usize::try_from(self.written()).unwrap_or(usize::MAX);
+        let reader = self.spool.reader();
+        let mut body = Vec::with_capacity(size);
+        while body.len() < size {
+            let chunk = reader.read_at(body.len() as u64, size - body.len()).await?;
+            if chunk.is_empty() {
+                let text = "the spool file is shorter than what was written";
+                return Err(Error::new(ErrorKind::Internal, text));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let head = self.flight.head.get();
+        Ok(Received {
+            blob,
+            body: body.into(),
+            url: head.map(|head| head.url.clone()),
+            content_type: head.and_then(|head| head.content_type.clone()),
+        })
     }
 
     /// Receives until the length is complete, resuming a broken transfer where that is sound.
@@ -373,6 +482,7 @@ impl Body<'_> {
             ));
         }
         self.spool.append(chunk).await?;
+        crash_point!("mid-body");
         self.written.store(written, Ordering::Relaxed);
         self.job.mounted.counters.fetched(received);
         if !self.job.verify_before_serve {
@@ -429,7 +539,7 @@ impl Body<'_> {
             .blob_id()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the spool computed no SHA-256"))?;
         self.flight.reveal(written);
-        self.flight.enter(Phase::Verified);
+        self.flight.enter(Phase::Verified(blob));
         if !storable {
             return Ok(Phase::Unstored(blob));
         }

@@ -11,23 +11,29 @@ mod board;
 mod job;
 mod leader;
 mod reader;
+mod room;
 mod turn;
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use artifact_core::ports::SpoolReader;
 use artifact_core::{BlobId, ByteStream, Error, RowKey};
 use http::HeaderMap;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 pub(crate) use board::{Board, Joined};
 pub(crate) use job::Job;
 pub(crate) use leader::{lead, salt};
+pub(crate) use room::SpareRoom;
 
 use crate::rows::HotRow;
+
+/// How long those who have their bytes wait for these to be stored.
+const STORING: Duration = Duration::from_millis(500);
 
 /// One fetch under way.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Flight {
     progress: watch::Sender<Progress>,
     passengers: AtomicUsize,
     abandoned: Notify,
+    /// Whether the disk had no room for the body.
+    lacks_disk: AtomicBool,
     /// Until when the outcome of this flight answers for those who come next.
     remembered_until: OnceLock<Instant>,
 }
@@ -101,8 +109,8 @@ pub(crate) enum Phase {
     Waiting,
     /// The head is known and the body grows.
     Streaming,
-    /// Every byte is visible and verified; it is being stored.
-    Verified,
+    /// Every byte is visible and verified, and is being stored; the hash of the bytes.
+    Verified(BlobId),
     /// Every byte is verified and will not be stored; the hash of the bytes.
     Unstored(BlobId),
     /// Stored.
@@ -120,8 +128,13 @@ impl Phase {
         matches!(self, Self::Waiting)
     }
 
+    /// Whether the bytes are in the store and have their row.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self, Self::Published(_) | Self::Confirmed(_))
+    }
+
     fn is_final(&self) -> bool {
-        !matches!(self, Self::Waiting | Self::Streaming | Self::Verified)
+        !matches!(self, Self::Waiting | Self::Streaming | Self::Verified(_))
     }
 }
 
@@ -142,6 +155,7 @@ impl Flight {
             progress,
             passengers: AtomicUsize::new(0),
             abandoned: Notify::new(),
+            lacks_disk: AtomicBool::new(false),
             remembered_until: OnceLock::new(),
         }
     }
@@ -159,6 +173,14 @@ impl Flight {
     fn is_forgotten(&self) -> bool {
         self.remembered_until.get().is_some_and(|deadline| *deadline <= Instant::now())
             && self.phase().is_final()
+    }
+
+    fn note_lack_of_disk(&self) {
+        self.lacks_disk.store(true, Ordering::Relaxed);
+    }
+
+    fn lacks_disk(&self) -> bool {
+        self.lacks_disk.load(Ordering::Relaxed)
     }
 
     fn is_abandoned(&self) -> bool {
@@ -190,6 +212,21 @@ impl Passenger {
     /// Waits until upstream's answer is known: never [`Phase::Waiting`].
     pub(crate) async fn started(&mut self) -> Phase {
         self.wait_for(|phase| !phase.is_waiting()).await
+    }
+
+    /// Waits until every byte is verified, or will not be.
+    async fn verified(&mut self) -> Phase {
+        self.wait_for(|phase| matches!(phase, Phase::Verified(_)) || phase.is_final()).await
+    }
+
+    /// Waits until every byte is verified, and a moment longer for them to be stored, so that who
+    /// asks next finds them. A store that takes its time keeps nobody waiting.
+    pub(crate) async fn arrived(&mut self) -> Phase {
+        let phase = self.verified().await;
+        if phase.is_final() {
+            return phase;
+        }
+        timeout(STORING, self.finished()).await.unwrap_or(phase)
     }
 
     /// Waits until nothing changes any more.

@@ -37,9 +37,9 @@ impl Passenger {
         }))
     }
 
-    /// The whole body at once. Waits for its end; `limit` bounds it.
+    /// The whole body at once. Waits until it is verified; `limit` bounds it.
     pub(crate) async fn into_bytes(mut self, limit: u64) -> Result<Bytes> {
-        if let Phase::Failed(error) = self.finished().await {
+        if let Phase::Failed(error) = self.verified().await {
             return Err(error);
         }
         let size = self.visible();
@@ -64,7 +64,7 @@ impl Reading {
                 let ended = match &progress.phase {
                     Phase::Failed(error) => return Err(error.clone()),
                     Phase::Waiting | Phase::Streaming => false,
-                    Phase::Verified
+                    Phase::Verified(_)
                     | Phase::Unstored(_)
                     | Phase::Published(_)
                     | Phase::Confirmed(_)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artifact_core::ports::{BlobStore, RowStore, RunOutcome, Selector};
+use artifact_core::ports::{BlobStore, Durability, LostFiles, RowStore, RunOutcome, Selector};
 use artifact_core::{ErrorKind, RepositoryId, RepositoryKind};
 use artifact_engine::{CollectionRequest, CollectorSettings, Settings};
 use cas_store::Quota;
@@ -131,8 +131,7 @@ async fn bytes_without_an_entry_are_found_and_collected_in_their_time() {
     let world = world().await;
     let orphan = world.directory().join("orphan");
     std::fs::write(&orphan, b"orphan").unwrap();
-    let durability = artifact_core::ports::Durability::Cache;
-    world.blobs.put_file(id_of(b"orphan"), &orphan, 6, durability).await.unwrap();
+    world.blobs.put_file(id_of(b"orphan"), &orphan, 6, Durability::Cache).await.unwrap();
     assert_eq!(collect(&world).await.adopted, 0, "too young to be an orphan");
     world.pass(7 * DAY_SECONDS + 60);
     assert_eq!(collect(&world).await.adopted, 1);
@@ -140,6 +139,59 @@ async fn bytes_without_an_entry_are_found_and_collected_in_their_time() {
     world.pass(DAY_SECONDS + 60);
     assert_eq!(collect(&world).await.reclaimed.blobs, 1);
     assert!(!world.stored_blob(b"orphan").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_whose_bytes_are_lost_are_found_fetched_again_and_told_of() {
+    let world = world().await;
+    world.remote("r", "generic").await;
+    world.local("l", true).await;
+    let hosted = at(RepositoryKind::Local, "l", "h.bin");
+    world.put_file(&hosted, &[], b"hosted").await.unwrap();
+    for (name, body) in [("a.bin", "cached"), ("b.bin", "kept")] {
+        world.upstream.on(&format!("/{name}"), Script::ok(body));
+        world.get(&on_remote(name)).await.unwrap();
+    }
+    for body in ["hosted", "cached"] {
+        assert!(world.blobs.delete(id_of(body.as_bytes())).await.unwrap());
+    }
+    world.pass(7 * DAY_SECONDS + 60);
+    assert_eq!(collect(&world).await.outcome, RunOutcome::Completed);
+    let lost = || async { world.engine.collector().look().await.unwrap().lost };
+    let found = lost().await;
+    assert_eq!((found.cached, found.hosted), (1, 1));
+    assert_eq!(
+        (found.listed[0].repository.as_str(), found.listed[0].path.as_str()),
+        ("l", "h.bin")
+    );
+    assert_eq!(world.get(&on_remote("a.bin")).await.unwrap().text(), "cached");
+    assert_eq!((lost().await.cached, world.upstream.count("/a.bin")), (0, 2));
+    assert_eq!(world.get(&hosted).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    world.put_file(&hosted, &[], b"hosted").await.unwrap();
+    assert_eq!(lost().await, LostFiles::default());
+    assert_eq!(world.get(&hosted).await.unwrap().text(), "hosted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_come_back_or_are_damaged_are_noticed_by_the_next_comparison() {
+    let world = world().await;
+    world.local("l", true).await;
+    let hosted = at(RepositoryKind::Local, "l", "h.bin");
+    world.put_file(&hosted, &[], b"hosted").await.unwrap();
+    let store = |bytes: &'static [u8]| {
+        let (world, file) = (&world, world.directory().join("restored"));
+        async move {
+            std::fs::write(&file, bytes).unwrap();
+            let (id, size) = (id_of(b"hosted"), bytes.len() as u64);
+            world.blobs.put_file(id, &file, size, Durability::Cache).await.unwrap();
+        }
+    };
+    for (bytes, expected) in [(&b"host"[..], 1), (b"hosted", 0)] {
+        store(bytes).await;
+        world.pass(7 * DAY_SECONDS + 60);
+        collect(&world).await;
+        assert_eq!(world.engine.collector().look().await.unwrap().lost.hosted, expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Local repositories.
 
 use artifact_core::{ErrorKind, RepositoryKind};
+use artifact_engine::Settings;
 use http::{Method, StatusCode};
 
 use crate::world::{World, at};
@@ -87,6 +88,20 @@ async fn a_deleted_file_is_gone() {
     assert_eq!(world.get(&on_local("a")).await.unwrap_err().kind(), ErrorKind::NotFound);
     let again = world.send(&Method::DELETE, &on_local("a"), &[], None).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn the_same_bytes_again_are_not_acknowledged_when_they_were_deleted_meanwhile() {
+    let world = hosted(false).await;
+    world.put_file(&on_local("a"), &[], b"one").await.unwrap();
+    // Deleted by another replica: this one still remembers the row.
+    let other = world.beside(Settings::default(), None).await;
+    other.send(&Method::DELETE, &on_local("a"), &[], None).await.unwrap();
+    let error = world.put_file(&on_local("a"), &[], b"one").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let again = world.put_file(&on_local("a"), &[], b"one").await.unwrap();
+    assert_eq!(again.status, StatusCode::CREATED);
+    assert_eq!(other.get(&on_local("a")).await.unwrap().text(), "one");
 }
 
 #[tokio::test]

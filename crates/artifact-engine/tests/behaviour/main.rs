@@ -6,13 +6,16 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod catalog;
 mod documents;
 mod flights;
 mod garbage;
 mod hosting;
+mod indexes;
 mod outages;
 mod policy;
 mod replicas;
+mod slow_store;
 mod states;
 mod virtual_repositories;
 mod world;

@@ -21,6 +21,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use testkit::{MemoryMetaStore, ScriptedUpstream};
 use ttl_cache::MemoryTtlCache;
 
+use crate::catalog::Catalog;
+
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
 pub(crate) struct ManualClock(AtomicI64);
@@ -50,6 +52,8 @@ struct Stores {
     ttl: Arc<MemoryTtlCache>,
     /// In the place of `ttl`.
     hints: Option<Arc<dyn TtlCache>>,
+    /// In the place of `blobs`.
+    store: Option<Arc<dyn BlobStore>>,
     clock: Arc<ManualClock>,
 }
 
@@ -97,6 +101,7 @@ impl World {
             blobs: Arc::new(MemoryStore::new()),
             ttl: Arc::new(MemoryTtlCache::default()),
             hints: None,
+            store: None,
             clock: Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000))),
         };
         Self::over(stores, None, settings, quota).await
@@ -117,6 +122,12 @@ impl World {
         Self::over(stores, None, settings, Quota { bytes: 1 << 30, reserve: 0 }).await
     }
 
+    /// Another replica over the same metadata, but with this store.
+    pub(crate) async fn beside_with_store(&self, store: Arc<dyn BlobStore>) -> Self {
+        let stores = Stores { store: Some(store), ..self.stores() };
+        Self::over(stores, None, Settings::default(), Quota { bytes: 1 << 30, reserve: 0 }).await
+    }
+
     fn stores(&self) -> Stores {
         Stores {
             upstream: Arc::clone(&self.upstream),
@@ -124,6 +135,7 @@ impl World {
             blobs: Arc::clone(&self.blobs),
             ttl: Arc::clone(&self.ttl),
             hints: None,
+            store: None,
             clock: Arc::clone(&self.clock),
         }
     }
@@ -135,20 +147,23 @@ impl World {
         quota: Quota,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let Stores { upstream, meta, blobs, ttl, hints, clock } = stores;
+        let Stores { upstream, meta, blobs, ttl, hints, store, clock } = stores;
         let providers: Vec<Arc<dyn Provider>> = vec![
             Arc::new(provider_generic::GenericProvider::new()),
             Arc::new(provider_npm::NpmProvider::new()),
             Arc::new(provider_pypi::PypiProvider::new()),
+            Arc::new(Catalog::united()),
+            Arc::new(Catalog::owned()),
         ];
         let parts = EngineParts {
             meta: Arc::clone(&meta) as _,
-            blobs: Arc::clone(&blobs) as _,
+            blobs: store.unwrap_or_else(|| Arc::clone(&blobs) as _),
             spool: Arc::new(FileSpool::open(directory.path().join("tmp"), quota).unwrap()),
             ttl: hints.unwrap_or_else(|| Arc::clone(&ttl) as _),
             upstream: Arc::clone(&upstream) as _,
             peers,
             providers: providers.into_iter().collect::<Providers>(),
+            signer: None,
             clock: Arc::clone(&clock) as _,
         };
         let engine = Engine::start(parts, settings).await.unwrap();

@@ -19,6 +19,8 @@ use crate::respond;
 /// How long a client may remember that a file is not there.
 const ABSENCE: HeaderValue = HeaderValue::from_static("max-age=30");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Seconds after which a part of the server that did not answer may be tried again.
+const UNAVAILABLE_FOR: u64 = 5;
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const REMEMBERED: HeaderValue = HeaderValue::from_static("artifactapi; hit; detail=negative");
 /// Basic comes first: it is what package clients know.
@@ -125,7 +127,7 @@ fn default_patience(kind: ErrorKind) -> Option<Duration> {
     match kind {
         ErrorKind::UpstreamRateLimited | ErrorKind::CircuitOpen => Some(Duration::from_secs(30)),
         ErrorKind::Overloaded => Some(Duration::from_secs(1)),
-        ErrorKind::Unavailable => Some(Duration::from_secs(5)),
+        ErrorKind::Unavailable => Some(Duration::from_secs(UNAVAILABLE_FOR)),
         _ => None,
     }
 }
@@ -192,7 +194,8 @@ fn answer_problem<B>(call: &Call<'_, B>, problem: Problem) -> Answer {
     if status.is_server_error() {
         tracing::warn!(request_id = %call.id, status = status.as_u16(), error = %problem, "management call failed");
     }
-    let retry_after = problem.retry_after;
+    let patience = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(UNAVAILABLE_FOR);
+    let retry_after = problem.retry_after.map_or(patience, |seconds| Some(u64::from(seconds)));
     let mut response = respond::bytes(status, respond::PROBLEM, render(call, problem));
     response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     if let Some(seconds) = retry_after {

@@ -131,6 +131,7 @@ async fn survey(client: &ClientWrapper, pass: GarbagePass) -> Result<GarbageSurv
         &pass.now.as_millis(),
         &integer::millis_before(pass.now, pass.review_delay),
         &integer::millis_before(pass.now, pass.delete_delay),
+        &integer::limit(pass.limit),
     ];
     survey_from_columns(&statement::row(client, SURVEY, parameters).await?)
 }

@@ -1,7 +1,7 @@
 //! Pages of rows, with groups folded at a delimiter.
 //!
 //! A folded group costs one seek behind it, however many rows it holds; only its sums walk
-//! through them, in the index.
+//! through them, in the index and no further than asked for.
 
 use artifact_core::Timestamp;
 use artifact_core::ports::{ListedRow, Listing, Prefix, RowQuery};
@@ -28,7 +28,9 @@ pub(crate) async fn list(client: &ClientWrapper, query: &RowQuery) -> Result<Lis
             None => fill(client, query, &range, &mut page).await?,
         }
     }
-    Ok(page.listing)
+    let (mut listing, groups) = page.finish();
+    listing.prefixes = sums(client, query, groups).await?;
+    Ok(listing)
 }
 
 /// The paths that a page may hold.
@@ -95,13 +97,12 @@ async fn fill_folded(
 ) -> Result<(), StoreError> {
     let entries = entries(client, query, range, delimiter).await?;
     let mut rows = rows_of(client, query, &entries).await?.into_iter().peekable();
-    let mut groups = groups_of(client, query, &entries).await?.into_iter();
     for Entry { name, is_group } in entries {
         if page.ends_before(&name) {
             return Ok(());
         }
         if is_group {
-            groups.next().into_iter().for_each(|group| page.add_group(group));
+            page.add_group(name);
             continue;
         }
         while let Some(listed) = rows.next_if(|listed| listed.row.key.path.as_str() == name) {
@@ -158,30 +159,27 @@ async fn rows_of(
     statement::rows(client, LIST_PATHS, parameters).await?.iter().map(listed).collect()
 }
 
-async fn groups_of(
+async fn sums(
     client: &ClientWrapper,
     query: &RowQuery,
-    entries: &[Entry],
+    groups: Vec<String>,
 ) -> Result<Vec<Prefix>, StoreError> {
-    let names: Vec<_> =
-        entries.iter().filter(|entry| entry.is_group).map(|entry| &entry.name).collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
+    let share = query.share_of_sums(groups.len());
+    if groups.is_empty() || share == 0 {
+        let unknown = |group| Prefix::of_at_most(share, group, (0, 0));
+        return Ok(groups.into_iter().map(unknown).collect());
     }
-    let ends: Vec<_> = names.iter().map(|name| paths::behind(name)).collect();
+    let ends: Vec<_> = groups.iter().map(|group| paths::behind(group)).collect();
     let (state, moment) = filter_parameters(query.state);
     let parameters: statement::Parameters<'_> =
-        &[&query.repository.0, &names, &ends, &state, &moment];
+        &[&query.repository.0, &groups, &ends, &state, &moment, &integer::limit(share)];
     let sums = statement::rows(client, SUM_GROUPS, parameters).await?;
-    names.into_iter().zip(&sums).map(|(name, sums)| group(name, sums)).collect()
+    groups.into_iter().zip(&sums).map(|(group, sums)| summed(share, group, sums)).collect()
 }
 
-fn group(name: &str, sums: &Row) -> Result<Prefix, StoreError> {
-    Ok(Prefix {
-        prefix: name.to_owned(),
-        objects: integer::from_sql(sums.try_get("objects")?),
-        bytes: integer::from_sql(sums.try_get("bytes")?),
-    })
+fn summed(share: usize, group: String, sums: &Row) -> Result<Prefix, StoreError> {
+    let sum = |column| -> Result<u64, StoreError> { Ok(integer::from_sql(sums.try_get(column)?)) };
+    Ok(Prefix::of_at_most(share, group, (sum("objects")?, sum("bytes")?)))
 }
 
 fn listed(row: &Row) -> Result<ListedRow, StoreError> {

@@ -15,8 +15,10 @@ mod day;
 mod eviction;
 mod failure;
 mod kept_configuration;
+mod keys;
 mod listener;
 mod listing;
+mod lost_blobs;
 mod migration;
 mod needs;
 mod paths;
@@ -38,8 +40,6 @@ use artifact_core::ports::MetaStore;
 use async_trait::async_trait;
 
 use crate::encryption::EncryptionKey;
-#[cfg(feature = "failpoints")]
-use crate::error::StoreError;
 use connections::{Client, Connections};
 pub(crate) use connections::{is_broken, is_lost_race};
 use connector::Connector;
@@ -106,10 +106,4 @@ impl MetaStore for PostgresStore {
             |client: Client| async move { statement::row(&client, READ, &[]).await.map(|_| ()) };
         self.connections.read(read).await
     }
-}
-
-/// What a fail point answers in the place of a crash: the transaction is rolled back.
-#[cfg(feature = "failpoints")]
-fn simulated_crash() -> StoreError {
-    std::io::Error::other("a simulated crash").into()
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::connections::{Client, Connections, Purpose};
 use super::needs::{self, Examined, Need, bytes_of, those};
 use super::statement;
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::integer;
 
@@ -60,7 +61,7 @@ async fn delete_due(
         return Ok(Reclaimed { revived, ..Reclaimed::default() });
     }
     let gone = eraser.erase(&doomed).await?;
-    fail::fail_point!("t2-after-delete", |_| Err(super::simulated_crash()));
+    crash_point!("t2-after-delete");
     let (erased, failed): (Vec<_>, Vec<_>) = doomed.iter().partition(|id| gone.contains(id));
     statement::execute(client, DELETE, &[&bytes_of(&erased)]).await?;
     statement::execute(client, FAIL, &[&bytes_of(&failed), &now]).await?;

@@ -6,6 +6,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::needs::{self, Examined, Need, bytes_of, those};
 use super::statement;
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::integer;
 
@@ -40,7 +41,7 @@ pub(crate) async fn review(
     change(client, DEQUEUE, &referenced, &[]).await?;
     let unneeded = those(&examined, |need| need == Need::None);
     change(client, CONDEMN, &unneeded, &[&now]).await?;
-    fail::fail_point!("t1-before-commit", |_| Err(super::simulated_crash()));
+    crash_point!("t1-before-commit");
     let (examined, condemned) = (integer::count(examined.len()), integer::count(unneeded.len()));
     Ok(Reviewed { kept: examined - condemned, condemned })
 }

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 
 use super::connections::{Client, Purpose};
 use super::{PostgresStore, listing, paths, row_columns, statement};
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::precondition::holds;
 use crate::{integer, range};
@@ -118,7 +119,7 @@ async fn publish(
             return Ok(Published::Conflict(stored));
         }
         enter_blob(client, row.blob, row.size).await?;
-        fail::fail_point!("inside-publish-tx", |_| Err(super::simulated_crash()));
+        crash_point!("inside-publish-tx");
         let row = ArtifactRow { generation: generation.unwrap_or(0) + 1, ..row.clone() };
         if stored.is_some() {
             row_columns::update(client, &row).await?;

@@ -122,6 +122,7 @@ fn survey(connection: &Connection, pass: GarbagePass) -> Result<GarbageSurvey, S
         pass.now.as_millis(),
         integer::millis_before(pass.now, pass.review_delay),
         integer::millis_before(pass.now, pass.delete_delay),
+        integer::limit(pass.limit),
     ];
     Ok(connection.prepare_cached(SURVEY)?.query_row(parameters, survey_from_columns)?)
 }
@@ -138,4 +139,31 @@ fn survey_from_columns(row: &Row<'_>) -> rusqlite::Result<GarbageSurvey> {
         due_for_deletion: integer::from_sql(row.get("due_for_deletion")?),
         due_for_deletion_bytes: integer::from_sql(row.get("due_for_deletion_bytes")?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::metadata_migrations::migrations;
+    use super::*;
+
+    #[test]
+    fn a_survey_reads_in_the_order_of_indexes_and_never_sorts_or_scans() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations::runner().run(&mut connection).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {SURVEY}")).unwrap();
+        let lines = statement.query_map([0; 4], |row| row.get("detail")).unwrap();
+        let plan: Vec<String> = lines.map(Result::unwrap).collect();
+        for search in [
+            "SEARCH gc_queue USING COVERING INDEX gc_queue_changed_at (changed_at<?)",
+            "SEARCH blob USING INDEX blob_condemned_at (condemned_at>?)",
+            "SEARCH blob USING INDEX blob_condemned_at (condemned_at<?)",
+        ] {
+            assert!(plan.iter().any(|line| line == search), "{plan:#?}");
+        }
+        let tables = ["artifact", "blob", "blob_reference", "gc_queue", "pin"];
+        let is_costly = |line: &String| {
+            line.contains("B-TREE") || tables.iter().any(|table| *line == format!("SCAN {table}"))
+        };
+        assert!(!plan.iter().any(is_costly), "{plan:#?}");
+    }
 }

@@ -9,7 +9,9 @@ mod changes;
 mod collector;
 mod connection;
 mod eviction;
+mod keys;
 mod listing;
+mod lost_blobs;
 mod queue;
 mod reclaim;
 mod repositories;
@@ -77,12 +79,6 @@ impl SqliteStore {
         };
         Ok(open()?)
     }
-}
-
-/// What a fail point answers in the place of a crash: the transaction is rolled back.
-#[cfg(feature = "failpoints")]
-fn simulated_crash() -> StoreError {
-    std::io::Error::other("a simulated crash").into()
 }
 
 impl Database {

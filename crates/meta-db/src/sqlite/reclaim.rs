@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::queue::Queue;
 use super::{blob_index, integer};
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 
 /// How long writers wait for bytes to be erased before the deletion counts as failed.
@@ -104,7 +105,7 @@ fn delete_due(
     let Some(gone) = eraser.erase(doomed.iter().map(|blob| blob.id).collect()) else {
         return Ok(reclaimed);
     };
-    fail::fail_point!("t2-after-delete", |_| Err(super::simulated_crash()));
+    crash_point!("t2-after-delete");
     for blob in doomed {
         if gone.contains(&blob.id) {
             connection.prepare_cached(DELETE)?.execute([blob.id.as_bytes()])?;

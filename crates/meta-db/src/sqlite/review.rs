@@ -5,6 +5,7 @@ use artifact_core::ports::{GarbagePass, Reviewed};
 use rusqlite::{Connection, params};
 
 use super::integer;
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 
 const DUE: &str = include_str!("queries/due_for_review.sql");
@@ -48,7 +49,7 @@ pub(super) fn review(connection: &Connection, pass: GarbagePass) -> Result<Revie
             Verdict::Unneeded => reviewed.condemned += 1,
         }
     }
-    fail::fail_point!("t1-before-commit", |_| Err(super::simulated_crash()));
+    crash_point!("t1-before-commit");
     Ok(reviewed)
 }
 

@@ -8,8 +8,9 @@ use artifact_core::{ArtifactRow, BlobId, RepositoryId, Result, RowKey, Timestamp
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::range::{PathRange, filter_parameters};
+use super::range::PathRange;
 use super::{SqliteStore, integer, listing, row_columns};
+use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::precondition::holds;
 
@@ -19,11 +20,12 @@ const VALIDATE: &str = include_str!("queries/validate_row.sql");
 const DELETE: &str = "DELETE FROM artifact WHERE repository = ?1 AND path = ?2 AND variant = ?3";
 const SUM_PATH: &str =
     "SELECT count(*), coalesce(sum(size), 0) FROM artifact WHERE repository = ?1 AND path = ?2";
+const SUM_RANGE: &str = "SELECT count(*), coalesce(sum(size), 0)
+    FROM artifact WHERE repository = ?1 AND path >= ?2 AND path < ?3";
 const DELETE_PATH: &str = "DELETE FROM artifact WHERE repository = ?1 AND path = ?2";
 const DELETE_RANGE: &str =
     "DELETE FROM artifact WHERE repository = ?1 AND path >= ?2 AND path < ?3";
 const RECORD_ACCESS: &str = include_str!("queries/record_access.sql");
-const SUM_RANGE: &str = include_str!("queries/sum_rows.sql");
 const USAGE: &str =
     "SELECT repository, objects, logical_bytes FROM repository_usage ORDER BY repository";
 const STORED_BYTES: &str = "SELECT bytes FROM storage_usage WHERE id = 1";
@@ -103,7 +105,7 @@ fn publish(
         return Ok(Published::Conflict(stored));
     }
     enter_blob(connection, row.blob, row.size)?;
-    fail::fail_point!("inside-publish-tx", |_| Err(super::simulated_crash()));
+    crash_point!("inside-publish-tx");
     row.generation = generation.unwrap_or(0) + 1;
     row_columns::write(connection, &row).map_err(name_missing_repository)?;
     Ok(Published::Stored(row))
@@ -198,8 +200,7 @@ fn selected(
             .query_row(params![repository.0, path.as_str()], sum)?,
         Selector::Prefix(prefix) => {
             let PathRange { start, end } = PathRange::of_prefix(prefix);
-            let (state, moment) = filter_parameters(None);
-            let parameters = params![repository.0, start, end, state, moment];
+            let parameters = params![repository.0, start, end];
             connection.prepare_cached(SUM_RANGE)?.query_row(parameters, sum)?
         }
     };

@@ -69,8 +69,8 @@ async fn listings_sums_and_lookups_search_the_index() {
     let types = "bigint, text, text, integer, text, text, text, bigint, bigint";
     assert_seeks(&client, folded, types, "1, '', 'g', 0, '/', '0', NULL, 0, 100", key).await;
     let sums = include_str!("../../src/postgres/queries/sum_groups.sql");
-    let types = "bigint, text[], text[], text, bigint";
-    assert_seeks(&client, sums, types, "1, '{folder1/}', '{folder10}', NULL, 0", key).await;
+    let types = "bigint, text[], text[], text, bigint, bigint";
+    assert_seeks(&client, sums, types, "1, '{folder1/}', '{folder10}', NULL, 0, 10", key).await;
     let sum = include_str!("../../src/postgres/queries/sum_range.sql");
     assert_seeks(&client, sum, "bigint, text, text", "1, 'folder1/', 'folder10'", key).await;
     let paths = include_str!("../../src/postgres/queries/list_paths.sql");
@@ -101,6 +101,11 @@ async fn the_collector_searches_indexes() {
     let due = include_str!("../../src/postgres/queries/due_for_review.sql");
     let plan = plan(&client, "force_custom_plan", due, "bigint, bigint", "1, 10").await;
     assert!(plan.contains("gc_queue_changed_at") && !reads_a_whole_table(&plan), "{plan}");
+    let survey = include_str!("../../src/postgres/queries/survey_garbage.sql");
+    let types = "bigint, bigint, bigint, bigint";
+    for index in ["gc_queue_changed_at", "blob_condemned_at"] {
+        assert_seeks(&client, survey, types, "1, 1, 1, 10", index).await;
+    }
     let needs = include_str!("../../src/postgres/queries/needs.sql");
     let values = "ARRAY[sha256('1'), sha256('2')], 0";
     assert_seeks(&client, needs, "bytea[], bigint", values, "artifact_sha256").await;

@@ -35,7 +35,7 @@ pub(super) fn of(selection: &Selection<'_, '_>, admits: Admits<'_>) -> Facts {
     for (alias, fact) in aliases {
         files.entry(alias).or_insert(fact);
     }
-    Facts { files }
+    Facts { files, ..Facts::default() }
 }
 
 /// The path of a tarball under upstream's own name, unless that is the standard one.

@@ -12,7 +12,9 @@ mod select;
 mod tags;
 mod times;
 
-use artifact_core::{DocumentError, Rendition, RewriteContext, Rewritten, SourceDocument};
+use artifact_core::{
+    DocumentError, Inspection, Rendition, RewriteContext, Rewritten, SourceDocument,
+};
 use formats::json::JsonError;
 
 use self::read::Packument;
@@ -87,6 +89,15 @@ pub(crate) fn rewrite(
         renditions.push(Rendition { variant, content_type: JSON, body });
     }
     Ok(Rewritten { renditions, facts: facts::of(&selection, context.admits) })
+}
+
+/// Whether this is a packument that can be read. It stands alone.
+pub(crate) fn inspect(document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+    let name = PackageName::parse(document.path.as_str())
+        .filter(|_| document.kind == PACKUMENT)
+        .ok_or(Unreadable::Kind)?;
+    read_all(name, std::slice::from_ref(document))?;
+    Ok(Inspection::default())
 }
 
 fn read_all<'t>(

@@ -1,7 +1,8 @@
 //! The paths of packages: packuments, single manifests and tarballs.
 
 use artifact_core::{
-    Class, DocumentKind, Origin, PackageRequest, Reject, RepoPath, Route, Shape, Target, Variant,
+    Class, DocumentKind, Origin, Owner, PackageRequest, Reject, RepoPath, Route, Shape, Target,
+    Variant,
 };
 
 use super::{JSON, accept, canonical, nothing_here};
@@ -61,6 +62,7 @@ pub(super) fn packument(name: PackageName<'_>, variant: Variant) -> Result<Targe
         shape: Shape::Document { kind: PACKUMENT, variant },
         origin: Origin::Upstream(name.to_segment()),
         package: Some(name.to_string()),
+        owner: Owner::First,
         content_type: Some(content_type),
         accept: Some(JSON),
         html_allowed: false,
@@ -80,8 +82,9 @@ fn tarball(name: PackageName<'_>, file: &str, requested: &RepoPath) -> Result<Ta
         source: Variant::SOURCE,
         class: Class::Immutable,
         shape: Shape::File,
-        origin: Origin::Index(Box::new(packument(name, FULL)?)),
+        origin: Origin::listed(packument(name, FULL)?),
         package: Some(name.to_string()),
+        owner: Owner::First,
         content_type: Some(TARBALL_TYPE),
         accept: None,
         html_allowed: false,

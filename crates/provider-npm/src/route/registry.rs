@@ -1,7 +1,7 @@
 //! The registry's own paths, which begin with `-`.
 
 use artifact_core::{
-    Class, ErrorKind, Forward, Origin, PackageRequest, Reject, Route, Shape, Target, Variant,
+    Class, ErrorKind, Forward, Origin, Owner, PackageRequest, Reject, Route, Shape, Target, Variant,
 };
 use bytes::Bytes;
 use http::Method;
@@ -44,6 +44,7 @@ fn document(path: &str, name: Option<PackageName<'_>>) -> Result<Target, Reject>
         shape: Shape::File,
         origin: Origin::Upstream(path.to_owned()),
         package: name.map(|name| name.to_string()),
+        owner: Owner::First,
         content_type: Some(JSON),
         accept: Some(JSON),
         html_allowed: false,

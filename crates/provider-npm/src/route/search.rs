@@ -1,6 +1,6 @@
 //! `/-/v1/search`: the one path whose query selects the content.
 
-use artifact_core::{Class, Origin, Reject, Shape, Target, Variant};
+use artifact_core::{Class, Origin, Owner, Reject, Shape, Target, Variant};
 use url::form_urlencoded::{Serializer, parse};
 
 use super::{JSON, canonical};
@@ -22,6 +22,7 @@ pub(super) fn target(query: Option<&str>) -> Result<Target, Reject> {
         shape: Shape::File,
         origin: Origin::Upstream(reference),
         package: None,
+        owner: Owner::First,
         content_type: Some(JSON),
         accept: Some(JSON),
         html_allowed: false,

@@ -8,7 +8,7 @@
 
 use artifact_core::{
     DocumentError, DocumentKind, PackageRequest, Provider, Reject, Rendition, RepoPath,
-    RepositoryKind, RewriteContext, Rewritten, Route, SourceDocument, Target, Variant,
+    RepositoryKind, RewriteContext, Rewritten, Route, SourceDocument, Target, Timestamp, Variant,
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -34,6 +34,7 @@ pub(crate) fn classify_with(
         path: &path,
         query,
         headers: &headers,
+        remote: None,
     };
     let first = NpmProvider::new().classify(&request);
     assert_eq!(first, NpmProvider::new().classify(&request), "{raw}");
@@ -77,9 +78,13 @@ impl<'a> Rewrite<'a> {
             self.documents.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         let documents: Vec<SourceDocument<'_>> = bodies
             .iter()
-            .map(|body| SourceDocument {
+            .enumerate()
+            .map(|(position, body)| SourceDocument {
                 kind: DocumentKind("packument"),
                 path: &path,
+                source: &Variant::SOURCE,
+                member: "npm",
+                position,
                 url: Some(self.url),
                 content_type: None,
                 body,
@@ -87,7 +92,15 @@ impl<'a> Rewrite<'a> {
             .collect();
         let admits = |path: &str| !self.denied.contains(&path);
         let wanted = Variant::named(self.wanted.to_owned());
-        let context = RewriteContext { wanted: &wanted, admits: &admits, secure: true };
+        let context = RewriteContext {
+            wanted: &wanted,
+            admits: &admits,
+            secure: true,
+            kind: RepositoryKind::Remote,
+            path: &path,
+            changed_at: Timestamp::from_millis(0),
+            signer: None,
+        };
         NpmProvider::new().rewrite(&documents, &context)
     }
 

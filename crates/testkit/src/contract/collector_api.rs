@@ -30,7 +30,7 @@ macro_rules! collector_api_contract {
     )+ };
 }
 
-const NOTHING: BlobCount = BlobCount { blobs: 0, bytes: 0 };
+const NOTHING: BlobCount = BlobCount { blobs: 0, bytes: 0, at_least: false };
 
 /// Every count is zero.
 pub async fn an_empty_server_has_nothing_to_collect(api: &dyn CollectorApi) {

@@ -24,7 +24,9 @@ mod changes;
 mod collector;
 mod eviction;
 mod garbage;
+mod keys;
 mod listing;
+mod lost_blobs;
 mod repositories;
 mod rows;
 mod statistics;
@@ -43,7 +45,9 @@ pub use changes::*;
 pub use collector::*;
 pub use eviction::*;
 pub use garbage::*;
+pub use keys::*;
 pub use listing::*;
+pub use lost_blobs::*;
 pub use repositories::*;
 pub use rows::*;
 pub use statistics::*;
@@ -94,6 +98,7 @@ macro_rules! meta_store_contract {
             a_listing_pages_without_gaps_or_repeats,
             a_page_never_ends_between_the_variants_of_a_path,
             groups_are_folded_and_summed,
+            sums_end_at_an_equal_share_for_each_group,
             folded_pages_continue_behind_a_group,
             a_directory_is_folded_above_itself_and_shown_below,
             a_listing_can_be_restricted_to_fresh_or_stale_rows,
@@ -117,6 +122,10 @@ macro_rules! meta_store_contract {
             statistics_of_one_span_add_up,
             statistics_since_a_moment_include_its_span,
             forgotten_statistics_are_gone,
+            a_new_store_has_no_signing_keys,
+            a_kept_signing_key_is_given_back_whole,
+            a_signing_key_is_never_replaced,
+            of_many_signing_keys_kept_at_once_all_get_the_same,
             a_new_store_has_no_collector_history,
             every_epoch_is_later_than_the_last,
             a_store_that_was_restored_refuses_to_collect,
@@ -143,6 +152,7 @@ macro_rules! meta_store_contract {
             deleting_a_repository_queues_its_blobs,
             a_review_takes_the_oldest_first_and_no_more_than_its_limit,
             a_survey_counts_and_changes_nothing,
+            a_survey_counts_no_further_than_its_limit,
             a_pin_on_an_unknown_blob_finds_it_absent,
             a_pin_on_an_indexed_blob_finds_it_live,
             a_pin_makes_a_condemned_blob_live_again,
@@ -170,6 +180,13 @@ macro_rules! meta_store_contract {
             a_row_published_during_the_deletion_of_its_blob_has_an_entry,
             a_stored_blob_without_an_entry_is_adopted_and_deleted_when_due,
             a_blob_that_is_indexed_is_not_adopted,
+            live_blobs_are_told_in_order_of_id,
+            lost_files_are_counted_and_hosted_ones_listed,
+            a_mark_goes_when_a_row_is_published_with_the_blob,
+            a_mark_stays_when_a_row_is_confirmed,
+            a_row_published_after_the_look_is_not_marked,
+            bytes_that_are_there_again_are_lost_no_more,
+            a_lost_blob_without_references_is_collected,
             a_row_published_beside_a_review_has_a_live_blob,
             a_writer_waits_for_a_deletion_under_way_and_stores_the_bytes_again,
             bytes_stored_after_absent_was_seen_outlive_every_deletion,

@@ -28,6 +28,7 @@ pub(super) struct Entry {
     erasing: bool,
     failures: u32,
     failed_at: Option<Timestamp>,
+    pub(super) is_lost: bool,
 }
 
 impl Entry {
@@ -40,7 +41,12 @@ impl Entry {
             erasing: false,
             failures: 0,
             failed_at: None,
+            is_lost: false,
         }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.condemned_at.is_none()
     }
 
     pub(super) fn pinned(self, pins: BTreeMap<String, Timestamp>) -> Self {
@@ -105,9 +111,9 @@ impl State {
         due.into_iter().map(|(_, id)| id).take(pass.limit).collect()
     }
 
-    fn sum(&self, select: impl Fn(BlobId, &Entry) -> bool) -> (u64, u64) {
-        let selected = self.blobs.iter().filter(|(id, entry)| select(**id, entry));
-        selected.fold((0, 0), |(blobs, bytes), (_, entry)| (blobs + 1, bytes + entry.size))
+    fn sum<'a>(&self, ids: impl IntoIterator<Item = &'a BlobId>) -> (u64, u64) {
+        let sizes = ids.into_iter().filter_map(|id| self.blobs.get(id)).map(|entry| entry.size);
+        sizes.fold((0, 0), |(blobs, bytes), size| (blobs + 1, bytes + size))
     }
 }
 
@@ -230,13 +236,15 @@ impl BlobIndex for MemoryMetaStore {
 
     async fn survey(&self, pass: GarbagePass) -> Result<GarbageSurvey> {
         let state = self.enter()?;
-        let (blobs, bytes) = state.sum(|_, _| true);
-        let (due_for_review, _) = state.sum(|_, entry| entry.is_due_for_review(pass));
+        let (blobs, bytes) = state.sum(state.blobs.keys());
+        let reviews = state.due(pass, |entry| entry.is_due_for_review(pass));
+        let (due_for_review, _) = state.sum(&reviews);
         let (unreferenced, unreferenced_bytes) =
-            state.sum(|id, entry| entry.is_due_for_review(pass) && !state.is_needed(id, pass.now));
-        let (condemned, condemned_bytes) = state.sum(|_, entry| entry.condemned_at.is_some());
+            state.sum(reviews.iter().filter(|id| !state.is_needed(**id, pass.now)));
+        let condemned = state.due(pass, |entry| entry.condemned_at.is_some());
+        let (condemned, condemned_bytes) = state.sum(&condemned);
         let (due_for_deletion, due_for_deletion_bytes) =
-            state.sum(|_, entry| entry.is_due_for_deletion(pass));
+            state.sum(&state.due(pass, |entry| entry.is_due_for_deletion(pass)));
         Ok(GarbageSurvey {
             blobs,
             bytes,

@@ -11,28 +11,39 @@ use super::{State, StoredRow};
 #[derive(Debug)]
 enum Item {
     Rows(Vec<ListedRow>),
-    Group(Prefix),
+    /// The sizes of its rows.
+    Group(Vec<u64>),
 }
 
 pub(super) fn list(state: &State, query: &RowQuery) -> Listing {
     let mut listing = Listing::default();
+    let mut groups = Vec::new();
     let mut last: Option<String> = None;
     for (position, item) in items(state, query) {
         if query.after.as_ref().is_some_and(|after| position <= *after) {
             continue;
         }
-        let taken = listing.rows.len() + listing.prefixes.len();
+        let taken = listing.rows.len() + groups.len();
         if last.is_some() && taken + item.length() > query.limit {
             listing.next = last;
             break;
         }
         match item {
             Item::Rows(rows) => listing.rows.extend(rows),
-            Item::Group(group) => listing.prefixes.push(group),
+            Item::Group(sizes) => groups.push((position.clone(), sizes)),
         }
         last = Some(position);
     }
+    let share = query.share_of_sums(groups.len());
+    listing.prefixes =
+        groups.into_iter().map(|(prefix, sizes)| summed(share, prefix, &sizes)).collect();
     listing
+}
+
+fn summed(share: usize, prefix: String, sizes: &[u64]) -> Prefix {
+    let sums =
+        sizes.iter().take(share).fold((0, 0), |(objects, bytes), size| (objects + 1, bytes + size));
+    Prefix::of_at_most(share, prefix, sums)
 }
 
 fn items(state: &State, query: &RowQuery) -> BTreeMap<String, Item> {
@@ -41,8 +52,8 @@ fn items(state: &State, query: &RowQuery) -> BTreeMap<String, Item> {
         let path = stored.row.key.path.as_str();
         let group = query.delimiter.and_then(|delimiter| group(path, &query.prefix, delimiter));
         let position = group.unwrap_or(path).to_owned();
-        let item = items.entry(position.clone()).or_insert_with(|| match group {
-            Some(_) => Item::Group(Prefix { prefix: position, objects: 0, bytes: 0 }),
+        let item = items.entry(position).or_insert_with(|| match group {
+            Some(_) => Item::Group(Vec::new()),
             None => Item::Rows(Vec::new()),
         });
         item.add(stored);
@@ -77,10 +88,7 @@ impl Item {
                 hits: stored.hits,
                 accessed_at: stored.accessed_at,
             }),
-            Self::Group(group) => {
-                group.objects += 1;
-                group.bytes += stored.row.size;
-            }
+            Self::Group(sizes) => sizes.push(stored.row.size),
         }
     }
 

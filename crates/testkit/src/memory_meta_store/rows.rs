@@ -169,6 +169,7 @@ impl State {
             return Err(Error::new(ErrorKind::Integrity, text));
         }
         entry.revive();
+        entry.is_lost = false;
         if let Some(existing) = existing.filter(|existing| existing.blob != row.blob) {
             self.dereference(&existing);
             self.note_change(row.key.repository, Selector::Path(row.key.path.clone()));

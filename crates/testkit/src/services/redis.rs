@@ -29,6 +29,28 @@ impl RedisServer {
     pub fn url(&self) -> String {
         format!("redis://{}:{}", self.host(), self.port())
     }
+
+    /// Makes it forget everything.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn flush(&self) {
+        self.command("FLUSHALL");
+    }
+
+    /// Wants `password` from every client from now on.
+    ///
+    /// # Panics
+    /// If it cannot be told.
+    pub fn require_password(&self, password: &str) {
+        self.command(&format!("CONFIG SET requirepass {password}"));
+    }
+
+    fn command(&self, line: &str) {
+        let answer = loopback::ask(self.port(), &format!("{line}\r\n"));
+        let is_done = answer.as_deref().is_some_and(|answer| answer.starts_with("+OK"));
+        assert!(is_done, "{line}: {answer:?}");
+    }
 }
 
 impl Software for Redis {

@@ -26,6 +26,7 @@ async fn accesses(
         after: None,
         state: None,
         limit: 100,
+        summed: 0,
     };
     let page = store.list(&query).await.unwrap();
     page.rows.iter().map(|listed| (listed.hits, listed.accessed_at)).collect()

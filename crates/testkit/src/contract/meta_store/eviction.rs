@@ -13,6 +13,7 @@ async fn paths(store: &dyn MetaStore, repository: RepositoryId) -> Vec<String> {
         after: None,
         state: None,
         limit: 100,
+        summed: 0,
     };
     let page = store.list(&query).await.unwrap();
     page.rows.iter().map(|listed| listed.row.key.path.to_string()).collect()

@@ -13,11 +13,25 @@ fn query(repository: RepositoryId) -> RowQuery {
         after: None,
         state: None,
         limit: 100,
+        summed: 1000,
     }
 }
 
 fn folded(repository: RepositoryId, prefix: &str) -> RowQuery {
     RowQuery { prefix: prefix.to_owned(), delimiter: Some('/'), ..query(repository) }
+}
+
+/// How far the rows of a group were added up.
+#[derive(Clone, Copy)]
+enum Counted {
+    ToTheEnd,
+    AtLeast,
+}
+
+/// A group of rows of ten bytes.
+fn group(prefix: &str, objects: u64, counted: Counted) -> Prefix {
+    let at_least = matches!(counted, Counted::AtLeast);
+    Prefix { prefix: prefix.to_owned(), objects, bytes: objects * 10, at_least }
 }
 
 fn paths(page: &Listing) -> Vec<&str> {
@@ -113,14 +127,30 @@ pub async fn groups_are_folded_and_summed(store: &dyn MetaStore) {
     publish(store, variant(row(repository, "b/1"), "short")).await;
     let top = store.list(&folded(repository, "")).await.unwrap();
     assert_eq!(paths(&top), ["a", "b-1"]);
-    let group =
-        |prefix: &str, objects| Prefix { prefix: prefix.to_owned(), objects, bytes: objects * 10 };
+    let group = |prefix, objects| group(prefix, objects, Counted::ToTheEnd);
     assert_eq!(top.prefixes, [group("b/", 3), group("c/", 1), group("é/", 1)]);
     let below = store.list(&folded(repository, "b/")).await.unwrap();
     assert_eq!(paths(&below), ["b/1", "b/1"]);
     assert_eq!(below.prefixes, [group("b/2/", 1)]);
     let dashes = RowQuery { delimiter: Some('-'), ..query(repository) };
     assert_eq!(prefixes(&store.list(&dashes).await.unwrap()), ["b-"]);
+}
+
+/// A folder of a million files costs no more than one of a few.
+pub async fn sums_end_at_an_equal_share_for_each_group(store: &dyn MetaStore) {
+    let repository = create(store, "a").await;
+    publish_all(store, repository, &["a", "b/1", "b/2", "b/3", "b/4", "c/1", "c/2"]).await;
+    let summed = async |summed, limit| {
+        let query = RowQuery { summed, limit, ..folded(repository, "") };
+        store.list(&query).await.unwrap().prefixes
+    };
+    let (all, some) = (Counted::ToTheEnd, Counted::AtLeast);
+    assert_eq!(summed(10, 100).await, [group("b/", 4, all), group("c/", 2, all)]);
+    assert_eq!(summed(6, 100).await, [group("b/", 3, some), group("c/", 2, all)]);
+    assert_eq!(summed(3, 100).await, [group("b/", 1, some), group("c/", 1, some)]);
+    assert_eq!(summed(1, 100).await, [group("b/", 1, some), group("c/", 1, some)]);
+    assert_eq!(summed(0, 100).await, [group("b/", 0, some), group("c/", 0, some)]);
+    assert_eq!(summed(5, 2).await, [group("b/", 4, all)], "a page of one group");
 }
 
 /// Rows and groups share pages in order of path.

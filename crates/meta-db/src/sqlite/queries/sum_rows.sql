@@ -1,8 +1,0 @@
-SELECT count(*), coalesce(sum(size), 0)
-FROM artifact
-WHERE repository = ?1 AND path >= ?2 AND path < ?3
-    AND CASE ?4
-        WHEN 'fresh' THEN expires_at IS NULL OR expires_at > ?5
-        WHEN 'stale' THEN expires_at <= ?5
-        ELSE TRUE
-    END

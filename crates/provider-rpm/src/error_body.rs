@@ -1,0 +1,20 @@
+use artifact_core::{ErrorBody, Problem};
+
+/// One line: installers print the status and no more, people print it all.
+pub(crate) fn error_body(problem: &Problem<'_>) -> ErrorBody {
+    ErrorBody {
+        content_type: "text/plain; charset=utf-8",
+        body: format!("{} (req {})\n", problem.message, problem.request_id).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_the_id_of_the_request() {
+        let problem = Problem { status: 403, message: "refused by a policy", request_id: "r1" };
+        assert_eq!(&error_body(&problem).body[..], b"refused by a policy (req r1)\n");
+    }
+}
