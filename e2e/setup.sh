@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Provides what the tests run against: the real clients (curl, npm, and pip in a private
-# virtual environment), the servers (PostgreSQL, Redis, MinIO) and docker's engine. What is
+# Provides what the tests run against: the real clients (curl, npm, puppet, r10k, terraform, tofu, and
+# pip in a private virtual environment), the servers (PostgreSQL, Redis, MinIO) and docker's engine. What is
 # missing is installed where that is possible (root with apt-get; MinIO is built from source,
 # which is how it is published); what stays missing is an error, never a skipped test.
 #
@@ -23,6 +23,9 @@ cache="${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/artifactapi-e2e"
 venv="$cache/python"
 minio_version="v0.0.0-20260212201848-7aac2a2c5b7c"
 minio="$cache/minio-$minio_version/minio"
+terraform_version="v1.11.4"
+tofu_version="v1.12.6"
+helm_version="v3.17.3"
 mkdir -p "$cache"
 
 # Test binaries may come here at the same time.
@@ -89,12 +92,38 @@ packaged_go() {
     is_new_enough "$version"
 }
 
+# need_go NAME ALTERNATIVE
+need_go() {
+    capable_go && return 0
+    packaged_go || fail "$1 is built with Go 1.21 or newer, which neither is here nor can be installed: get it from https://go.dev/dl, or $2"
+    install golang-go
+    capable_go || fail "the installed Go is hidden by an older one: $(command -v go)"
+}
+
+# A module that replaces others cannot be installed by its name; in its own directory it can be built.
+# build_main_module NAME MODULE@VERSION PACKAGE PROGRAM
+build_main_module() {
+    need_go "$1" "put $1 on the PATH"
+    say "building ${2##*/}, which may take a quarter of an hour and three gigabytes"
+    local source
+    source="$(go mod download -json "$2" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p')"
+    [ -d "$source" ] || fail "$2 cannot be downloaded"
+    mkdir -p "$(dirname "$4")"
+    (cd "$source" && CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$4.partial" "$3" >&2) ||
+        fail "$1 does not build"
+    mv "$4.partial" "$4"
+}
+
+# find_or_build NAME MODULE VERSION PACKAGE: prints where the program is
+find_or_build() {
+    local program="$cache/$1-$3/$1"
+    command -v "$1" && return 0
+    [ -x "$program" ] || build_main_module "$1" "$2@$3" "$4" "$program"
+    printf '%s\n' "$program"
+}
+
 build_minio() {
-    if ! capable_go; then
-        packaged_go || fail "MinIO is built with Go 1.21 or newer, which neither is here nor can be installed: get it from https://go.dev/dl, or name a MinIO server in MINIO_BINARY"
-        install golang-go
-        capable_go || fail "the installed Go is hidden by an older one: $(command -v go)"
-    fi
+    need_go "MinIO" "name a MinIO server in MINIO_BINARY"
     local directory="$minio.partial"
     rm -rf "$directory"
     mkdir -p "$directory"
@@ -107,6 +136,14 @@ build_minio() {
 
 command -v curl >/dev/null || install curl ca-certificates
 { command -v node && npm --version; } >/dev/null 2>&1 || install nodejs npm
+command -v puppet >/dev/null || install puppet-agent
+command -v r10k >/dev/null || install r10k
+
+command -v dnf >/dev/null || install dnf
+command -v createrepo_c >/dev/null || install createrepo-c
+command -v rpmbuild >/dev/null || install rpm
+command -v zstd >/dev/null || install zstd
+command -v zypper >/dev/null || install zypper
 
 if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     capable_python >/dev/null || install python3 python3-venv
@@ -116,9 +153,27 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     "$python" -m venv "$venv" >&2
 fi
 
+# The go command is a client itself.
+need_go "the go command" "put one on the PATH"
+terraform="$(find_or_build terraform github.com/hashicorp/terraform "$terraform_version" .)" || exit 1
+helm="$(find_or_build helm helm.sh/helm/v3 "$helm_version" ./cmd/helm)" || exit 1
+tofu="$(find_or_build tofu github.com/opentofu/opentofu "$tofu_version" ./cmd/tofu)" || exit 1
+
 printf 'curl=%s\n' "$(command -v curl)"
 printf 'npm=%s\n' "$(command -v npm)"
 printf 'python=%s\n' "$venv/bin/python"
+printf 'puppet=%s\n' "$(command -v puppet)"
+printf 'r10k=%s\n' "$(command -v r10k)"
+printf 'terraform=%s\n' "$terraform"
+printf 'tofu=%s\n' "$tofu"
+printf 'helm=%s\n' "$helm"
+printf 'go=%s\n' "$(command -v go)"
+printf 'createrepo=%s\n' "$(command -v createrepo_c)"
+printf 'dnf=%s\n' "$(command -v dnf)"
+printf 'rpm=%s\n' "$(command -v rpm)"
+printf 'rpmbuild=%s\n' "$(command -v rpmbuild)"
+printf 'zstd=%s\n' "$(command -v zstd)"
+printf 'zypper=%s\n' "$(command -v zypper)"
 [ "$scope" = all ] || exit 0
 
 { postgres_programs && command -v psql; } >/dev/null || install postgresql

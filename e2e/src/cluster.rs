@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use testkit::services::{PostgresServer, RedisServer, S3Server, shared};
 
-use crate::{DataDirectory, Environment, Server};
+use crate::{DataDirectory, Environment, Server, Start};
 
 /// Services, and all that replicas have to know to work on them.
 ///
@@ -105,6 +105,11 @@ impl Cluster {
     /// A replica that goes on with the disk of another.
     pub async fn replica_on(&self, data: DataDirectory) -> Result<Server> {
         Server::start_with(data, &self.environment).await
+    }
+
+    /// A replica whose disk can be filled.
+    pub async fn replica_on_small_disk(&self) -> Result<Server> {
+        Start::begin_on_small_disk(&self.environment).await?.ready().await
     }
 
     /// The metadata.

@@ -103,10 +103,13 @@ impl Server {
         self.ended().await
     }
 
+    pub(crate) fn process_id(&self) -> Result<u32> {
+        self.process.id().context("the server has already ended")
+    }
+
     /// Asks it to finish.
     pub fn terminate(&self) -> Result<()> {
-        let id = self.process.id().context("the server has already ended")?;
-        let id = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        let id = Pid::from_raw(i32::try_from(self.process_id()?)?).context("no process id")?;
         Ok(kill_process(id, Signal::TERM)?)
     }
 

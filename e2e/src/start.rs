@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::server::{DataDirectory, Server, server_binary};
+use crate::small_disk;
 
 const BANNER: &str = "listening on ";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,8 +57,16 @@ pub struct Refusal {
 impl Start {
     /// Starts the server on `data` with the variables of `environment`.
     pub async fn begin(data: DataDirectory, environment: &Environment) -> Result<Self> {
-        let binary = server_binary().await?;
-        let mut command = Command::new(binary);
+        Self::run(Command::new(server_binary().await?), data, environment)
+    }
+
+    /// The same, but `data` is a small disk of its own: see [`Server::fill_disk`].
+    pub async fn begin_on_small_disk(environment: &Environment) -> Result<Self> {
+        let command = small_disk::command(server_binary().await?);
+        Self::run(command, DataDirectory::new()?, environment)
+    }
+
+    fn run(mut command: Command, data: DataDirectory, environment: &Environment) -> Result<Self> {
         for name in NOT_INHERITED {
             command.env_remove(name);
         }
@@ -72,12 +81,21 @@ impl Start {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("start {}", binary.display()))?;
+            .context("start the server")?;
         let name = process.id().unwrap_or_default();
         let (lines, heard) = mpsc::unbounded_channel();
         follow(process.stdout.take().context("no stdout")?, name, lines.clone());
         follow(process.stderr.take().context("no stderr")?, name, lines);
         Ok(Self { process, data, heard, began })
+    }
+
+    /// How long this machine takes at the moment to start a process that has nothing to do.
+    pub async fn process_time() -> Result<Duration> {
+        let mut command = Command::new(server_binary().await?);
+        let began = Instant::now();
+        let status = command.arg("--version").stdout(Stdio::null()).status().await?;
+        ensure!(status.success(), "the server does not say its version");
+        Ok(began.elapsed())
     }
 
     /// Waits until it says something with `text` in it.

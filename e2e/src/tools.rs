@@ -17,6 +17,30 @@ pub struct Tools {
     pub npm: PathBuf,
     /// The python of a private virtual environment that has pip.
     pub python: PathBuf,
+    /// `puppet`.
+    pub puppet: PathBuf,
+    /// `r10k`.
+    pub r10k: PathBuf,
+    /// `terraform`.
+    pub terraform: PathBuf,
+    /// `tofu`.
+    pub tofu: PathBuf,
+    /// `helm`.
+    pub helm: PathBuf,
+    /// `go`.
+    pub go: PathBuf,
+    /// `createrepo_c`.
+    pub createrepo: PathBuf,
+    /// `dnf`.
+    pub dnf: PathBuf,
+    /// `rpm`.
+    pub rpm: PathBuf,
+    /// `rpmbuild`.
+    pub rpmbuild: PathBuf,
+    /// `zstd`.
+    pub zstd: PathBuf,
+    /// `zypper`.
+    pub zypper: PathBuf,
 }
 
 impl Tools {
@@ -40,5 +64,21 @@ async fn set_up() -> Result<Tools> {
         let line = listing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         line.map(PathBuf::from).with_context(|| format!("setup.sh did not name {name}"))
     };
-    Ok(Tools { curl: path("curl")?, npm: path("npm")?, python: path("python")? })
+    Ok(Tools {
+        curl: path("curl")?,
+        npm: path("npm")?,
+        python: path("python")?,
+        puppet: path("puppet")?,
+        r10k: path("r10k")?,
+        terraform: path("terraform")?,
+        tofu: path("tofu")?,
+        helm: path("helm")?,
+        go: path("go")?,
+        createrepo: path("createrepo")?,
+        dnf: path("dnf")?,
+        rpm: path("rpm")?,
+        rpmbuild: path("rpmbuild")?,
+        zstd: path("zstd")?,
+        zypper: path("zypper")?,
+    })
 }

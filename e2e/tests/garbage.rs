@@ -1,220 +1,266 @@
-//! A collector that runs every second, against everybody who uploads, downloads, deletes and evicts
-//! the same few contents: no acknowledged file is ever lost, and in the end nothing is left.
+//! The garbage collector at work under load: it takes nothing that anybody needs and leaves
+//! nothing that nobody needs.
 //!
-//! `SOAK_SECONDS` and `SOAK_WORKERS` make it longer and harder.
+//! `SOAK_SECONDS` and `SOAK_WORKERS` make it longer and busier.
 
-#![expect(clippy::indexing_slicing, reason = "a field that is missing fails the test")]
-
-use std::path::Path;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use e2e::{Cluster, DataDirectory, Environment, Lasting, Server, eventually, local, remote};
+use e2e::{Cluster, DataDirectory, Environment, HttpClient, Lasting, Server, eventually};
+use e2e::{local, remote};
 use serde_json::Value;
 use testkit::{Origin, Script, pattern};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Contents that everybody shares: few, so that the same blob dies and revives all the time.
-const CONTENTS: usize = 8;
-/// How long the collector may take to find the last garbage.
-const EMPTY: Duration = Duration::from_secs(60);
-const COLLECTOR: [(&str, &str); 4] = [
+/// A collector in a hurry: what nothing needs is gone two seconds later.
+const HURRY: [(&str, &str); 4] = [
     ("GC_INTERVAL", "1s"),
     ("GC_REVIEW_DELAY", "0s"),
     ("GC_DELETE_DELAY", "1s"),
     ("GC_SHARE_LIMIT", "100"),
 ];
+/// So few different bodies that workers keep meeting each other's blobs, condemned or not; so
+/// many that most of them are needed by nobody at any moment.
+const BODIES: u64 = 100;
+/// How many files a worker keeps.
+const KEPT: usize = 2;
+const EMPTY_LIMIT: Duration = Duration::from_secs(60);
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+fn body(number: u64) -> Bytes {
+    let length = if number.is_multiple_of(25) { 700_000 } else { 200 + 1_000 * number };
+    pattern(number * 7919, usize::try_from(length).unwrap_or_default())
 }
 
-fn content(number: usize) -> Bytes {
-    pattern(u64::try_from(number).unwrap_or_default() * 1000, 3000 + 1000 * number)
+fn setting(name: &str, default: u64) -> Result<u64> {
+    let text = std::env::var(name).unwrap_or_default();
+    if text.is_empty() { Ok(default) } else { text.parse().with_context(|| name.to_owned()) }
 }
 
+/// What happened.
 #[derive(Debug, Default)]
-struct Counts {
+struct Tally {
     uploads: AtomicU64,
-    refused: AtomicU64,
-    downloads: AtomicU64,
+    reads: AtomicU64,
     deletes: AtomicU64,
+    fetches: AtomicU64,
+    /// Downloads from the remote whose row and bytes were taken away in their midst.
+    broken_fetches: AtomicU64,
+    evictions: AtomicU64,
 }
 
-impl Counts {
-    fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// One who works with files of a name that nobody else uses.
+/// One client that uploads, reads, deletes, fetches and evicts in an order of its own.
 struct Worker {
-    replicas: Arc<Vec<Server>>,
-    counts: Arc<Counts>,
-    number: usize,
-    round: usize,
+    number: u64,
+    replicas: Arc<Vec<String>>,
+    http: HttpClient,
+    tally: Arc<Tally>,
+    random: u64,
+    serial: u64,
+    kept: VecDeque<(String, u64)>,
 }
 
 impl Worker {
-    fn replica(&self, offset: usize) -> Result<&Server> {
-        let index = (self.number + self.round + offset) % self.replicas.len();
-        self.replicas.get(index).ok_or_else(|| anyhow::anyhow!("no replica"))
+    fn new(number: u64, replicas: Arc<Vec<String>>, tally: Arc<Tally>) -> Self {
+        let random = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let (serial, kept) = (0, VecDeque::new());
+        Self { number, replicas, http: HttpClient::new(), tally, random, serial, kept }
     }
 
-    async fn work(mut self, until: Instant) -> Result<()> {
-        while Instant::now() < until {
-            self.round += 1;
-            let number = (self.number * 7 + self.round) % CONTENTS;
-            self.fetch(number).await?;
-            self.host(number).await?;
+    /// The next number below `limit` (xorshift): the same in every run.
+    fn below(&mut self, limit: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % limit
+    }
+
+    /// Any replica.
+    fn replica(&mut self) -> String {
+        let count = self.replicas.len() as u64;
+        let index = usize::try_from(self.below(count)).unwrap_or_default();
+        self.replicas.get(index).cloned().unwrap_or_default()
+    }
+
+    async fn work(mut self, deadline: Instant) -> Result<()> {
+        while Instant::now() < deadline {
+            match self.below(10) {
+                0..3 => self.upload().await?,
+                3..6 => self.read().await?,
+                _ => self.fetch().await?,
+            }
+        }
+        while !self.kept.is_empty() {
+            self.delete().await?;
         }
         Ok(())
     }
 
-    /// A file of the remote is always right, however often it is evicted meanwhile.
-    async fn fetch(&self, number: usize) -> Result<()> {
-        let path = format!("/api/v1/remote/files/{number}.bin");
-        let answer = self.replica(1)?.get(&path).await?;
-        let (status, length) = (answer.status, answer.body.len());
-        ensure!(
-            status == 200 && answer.body == content(number),
-            "{path}: {status}, {length} bytes"
-        );
-        Counts::add(&self.counts.downloads);
-        if self.round.is_multiple_of(3) {
-            let evict = format!("/api/v2/remotes/files/objects?path={number}.bin");
-            let replica = self.replica(0)?;
-            let status = replica.http().delete(&replica.url(&evict)).await?.status;
-            ensure!(status == 200 || status == 404, "{evict}: {status}");
+    /// Uploads a body under a new path and reads it back.
+    async fn upload(&mut self) -> Result<()> {
+        if self.kept.len() >= KEPT {
+            self.delete().await?;
         }
-        Ok(())
+        let number = self.below(BODIES);
+        let path = format!("/api/v1/local/hosted/{}/{}.bin", self.number, self.serial);
+        self.serial += 1;
+        let url = self.replica() + &path;
+        let answer = self.http.put(&url, body(number)).await?;
+        ensure!(answer.status == 201, "PUT {url}: {} {}", answer.status, answer.text());
+        count(&self.tally.uploads);
+        self.kept.push_back((path, number));
+        self.expect(self.kept.len() - 1).await
     }
 
-    /// A file that was taken in is there, on every replica, until it is deleted.
-    async fn host(&self, number: usize) -> Result<()> {
-        let path = format!("/api/v1/local/hosted/{}/{}.bin", self.number, self.round);
-        let replica = self.replica(0)?;
-        let status = replica.http().put(&replica.url(&path), content(number)).await?.status;
-        if status == 503 {
-            // Refused is not lost.
-            Counts::add(&self.counts.refused);
-            return Ok(());
-        }
-        ensure!(status == 201, "{path}: {status}");
-        Counts::add(&self.counts.uploads);
-        for offset in 0..self.replicas.len() {
-            let answer = self.replica(offset)?.get(&path).await?;
+    /// Reads any of its files.
+    async fn read(&mut self) -> Result<()> {
+        let Some(last) = (self.kept.len() as u64).checked_sub(1) else { return Ok(()) };
+        let index = usize::try_from(self.below(last + 1))?;
+        self.expect(index).await
+    }
+
+    /// What was acknowledged is there, whole and right, on every replica.
+    async fn expect(&mut self, index: usize) -> Result<()> {
+        let replica = self.replica();
+        let (path, number) = self.kept.get(index).context("no such file")?;
+        let url = replica + path;
+        let answer = self.http.get(&url).await?;
+        if answer.status != 200 || !answer.is_complete || answer.body != body(*number) {
             let (status, length) = (answer.status, answer.body.len());
-            ensure!(
-                status == 200 && answer.body == content(number),
-                "{path} was lost: {status}, {length} bytes"
-            );
+            bail!("GET {url} (body {number}): {status}, {length} bytes, {:?}", answer.headers);
         }
-        let status = replica.http().delete(&replica.url(&path)).await?.status;
-        ensure!(status == 204 || status == 503, "deleting {path}: {status}");
-        if status == 204 {
-            Counts::add(&self.counts.deletes);
+        count(&self.tally.reads);
+        Ok(())
+    }
+
+    /// Deletes its oldest file.
+    async fn delete(&mut self) -> Result<()> {
+        let Some((path, _)) = self.kept.pop_front() else { return Ok(()) };
+        let url = self.replica() + &path;
+        let answer = self.http.delete(&url).await?;
+        ensure!(answer.status.is_success(), "DELETE {url}: {} {}", answer.status, answer.text());
+        count(&self.tally.deletes);
+        Ok(())
+    }
+
+    /// Fetches one of the same bodies through the remote and most often evicts it. Others may be
+    /// evicting it meanwhile: then a download may break off, but is never wrong.
+    async fn fetch(&mut self) -> Result<()> {
+        let number = self.below(BODIES);
+        let url = self.replica() + &format!("/api/v1/remote/files/{number}.bin");
+        let answer = self.http.get(&url).await?;
+        ensure!(answer.status == 200, "GET {url}: {} {}", answer.status, answer.text());
+        if answer.is_complete {
+            ensure!(answer.body == body(number), "GET {url}: other bytes");
+            count(&self.tally.fetches);
+        } else {
+            count(&self.tally.broken_fetches);
         }
+        if self.below(4) > 0 { self.evict(number).await } else { Ok(()) }
+    }
+
+    async fn evict(&mut self, number: u64) -> Result<()> {
+        let url = self.replica() + &format!("/api/v2/remotes/files/objects?path={number}.bin");
+        let answer = self.http.delete(&url).await?;
+        // Somebody else may have been faster.
+        let is_gone = answer.status.is_success() || answer.status == 404;
+        ensure!(is_gone, "DELETE {url}: {} {}", answer.status, answer.text());
+        count(&self.tally.evictions);
         Ok(())
     }
 }
 
-async fn soak(replicas: Vec<Server>) -> Result<Arc<Vec<Server>>> {
-    let origin = Origin::start().await;
-    for number in 0..CONTENTS {
-        origin.on(&format!("/{number}.bin"), Script::ok(content(number)));
+/// How many blobs the collectors have deleted so far.
+fn reclaimed(collector: &Value) -> u64 {
+    collector.pointer("/reclaimed/blobs").and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Lets the workers loose, then clears everything away and waits until nothing is stored.
+async fn soak(replicas: &[Server], origin: &Origin) -> Result<()> {
+    for number in 0..BODIES {
+        origin.on(&format!("/{number}.bin"), Script::ok(body(number)));
     }
-    let first = replicas.first().ok_or_else(|| anyhow::anyhow!("no replica"))?;
-    remote(first, "files", "generic", origin.base_url()).await?;
-    local(first, "hosted", "generic").await?;
-    for replica in &replicas {
-        let is_known = || async {
-            let known = replica.get("/api/v1/local/hosted/").await?.status == 200;
-            Ok(known.then_some(()))
-        };
-        eventually("every replica knows the repositories", EMPTY, is_known).await?;
+    let first = replicas.first().context("no replica")?;
+    let duration = Duration::from_secs(setting("SOAK_SECONDS", 20)?);
+    let deadline = Instant::now() + duration;
+    let addresses = Arc::new(replicas.iter().map(|replica| replica.url("")).collect::<Vec<_>>());
+    let tally = Arc::<Tally>::default();
+    let mut workers = JoinSet::new();
+    for number in 0..setting("SOAK_WORKERS", 16)? {
+        let worker = Worker::new(number, Arc::clone(&addresses), Arc::clone(&tally));
+        workers.spawn(worker.work(deadline));
     }
-    let (replicas, counts) = (Arc::new(replicas), Arc::new(Counts::default()));
-    let until = Instant::now() + Duration::from_secs(setting("SOAK_SECONDS", 15));
-    let mut workers = tokio::task::JoinSet::new();
-    for number in 0..usize::try_from(setting("SOAK_WORKERS", 8))? {
-        let (replicas, counts) = (Arc::clone(&replicas), Arc::clone(&counts));
-        workers.spawn(Worker { replicas, counts, number, round: 0 }.work(until));
+    while let Some(worker) = workers.join_next().await {
+        worker?.with_context(|| format!("{tally:?}"))?;
     }
-    while let Some(worked) = workers.join_next().await {
-        worked??;
-    }
-    expect_nothing_left(&replicas).await?;
-    let Counts { uploads, refused, downloads, deletes } = &*counts;
-    let collected = collector(&replicas).await?;
-    #[expect(clippy::print_stdout, reason = "the figures of a soak are its result")]
+    let under_load = reclaimed(&first.get("/api/v2/gc").await?.json()?);
+    ensure!(under_load > 0, "nothing was collected under load: {tally:?}");
+    let everything = first.url("/api/v2/remotes/files/objects?prefix=");
+    let last = Mutex::new(Value::Null);
+    let emptied = || async {
+        // Again and again: what a client was given may be stored a moment later.
+        let cleared = first.http().delete(&everything).await?;
+        ensure!(cleared.status.is_success(), "{} {}", cleared.status, cleared.text());
+        let state = first.get("/api/v2/gc").await?.json()?;
+        *last.lock().await = state.clone();
+        let stored = state.pointer("/stored/blobs").and_then(Value::as_u64);
+        Ok((stored == Some(0)).then_some(state))
+    };
+    let emptied = eventually("the store is empty", EMPTY_LIMIT, emptied).await;
+    let (state, took) = emptied.with_context(|| format!("{tally:?}; {last:?}"))?;
+    #[expect(clippy::print_stdout, reason = "captured; the figures of a soak")]
     {
         println!(
-            "soak: {uploads:?} uploads, {refused:?} refused, {downloads:?} downloads, {deletes:?} deletes, \
-             collected {}",
-            collected["reclaimed"]
+            "{duration:?}: {tally:?}; {under_load} blobs collected meanwhile; empty after {took:?}: {state}"
         );
     }
-    ensure!(uploads.load(Ordering::Relaxed) > 0 && collected["reclaimed"]["blobs"] != 0);
-    Ok(replicas)
-}
-
-async fn collector(replicas: &[Server]) -> Result<Value> {
-    let replica = replicas.first().ok_or_else(|| anyhow::anyhow!("no replica"))?;
-    Ok(serde_json::from_slice(&replica.get("/api/v2/gc").await?.body)?)
-}
-
-/// Lets go of everything and waits until the collector has found it.
-async fn expect_nothing_left(replicas: &[Server]) -> Result<()> {
-    let replica = replicas.first().ok_or_else(|| anyhow::anyhow!("no replica"))?;
-    for objects in
-        ["/api/v2/remotes/files/objects?prefix=", "/api/v2/locals/hosted/objects?prefix="]
-    {
-        let status = replica.http().delete(&replica.url(objects)).await?.status;
-        ensure!(status == 200, "{objects}: {status}");
-    }
-    let is_empty =
-        || async { Ok((collector(replicas).await?["stored"]["blobs"] == 0).then_some(())) };
-    let emptied = eventually("nothing is stored any more", EMPTY, is_empty).await;
-    ensure!(emptied.is_ok(), "something is left: {}", collector(replicas).await?);
+    ensure!(tally.reads.load(Ordering::Relaxed) > 0 && tally.fetches.load(Ordering::Relaxed) > 0);
     Ok(())
 }
 
-fn with_collector(mut environment: Environment) -> Environment {
-    environment.extend(COLLECTOR.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    environment
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn no_blob_is_lost_and_none_is_left_on_postgresql_and_s3() -> Result<()> {
+async fn two_replicas_collect_what_nobody_needs_and_nothing_else() -> Result<()> {
     let Some(mut cluster) = Cluster::start(Lasting::Shared).await? else { return Ok(()) };
-    for (name, value) in COLLECTOR {
+    for (name, value) in HURRY {
         cluster = cluster.with(name, value);
     }
-    let replicas = vec![cluster.replica().await?, cluster.replica().await?];
-    soak(replicas).await?;
+    let origin = Origin::start().await;
+    let first = cluster.replica().await?;
+    local(&first, "hosted", "generic").await?;
+    remote(&first, "files", "generic", origin.base_url()).await?;
+    let replicas = [first, cluster.replica().await?];
+    soak(&replicas, &origin).await?;
     assert_eq!(cluster.stored("blobs/sha256/"), Vec::<String>::new());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_blob_is_lost_and_none_is_left_on_sqlite_and_files() -> Result<()> {
+async fn an_embedded_server_collects_what_nobody_needs_and_nothing_else() -> Result<()> {
+    let environment: Environment =
+        HURRY.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let origin = Origin::start().await;
     let data = DataDirectory::new()?;
-    let environment = with_collector(Environment::new());
     let server = Server::start_with(data.clone(), &environment).await?;
-    soak(vec![server]).await?;
-    assert_eq!(files_below(&data.path().join("blobs/sha256"))?, 0);
-    Ok(())
-}
-
-fn files_below(directory: &Path) -> Result<usize> {
-    let mut count = 0;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        count += if entry.file_type()?.is_dir() { files_below(&entry.path())? } else { 1 };
+    local(&server, "hosted", "generic").await?;
+    remote(&server, "files", "generic", origin.base_url()).await?;
+    soak(&[server], &origin).await?;
+    let blobs = data.path().join("blobs/sha256");
+    let mut directories = vec![blobs];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory)? {
+            let path = entry?.path();
+            assert!(path.is_dir(), "{} is left", path.display());
+            directories.push(path);
+        }
     }
-    Ok(count)
+    Ok(())
 }

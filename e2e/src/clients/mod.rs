@@ -4,6 +4,10 @@
 mod curl;
 mod npm;
 mod pip;
+mod puppet;
+mod rpm;
+mod shell;
+mod terraform;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,6 +20,10 @@ use tokio::time::timeout;
 pub use curl::curl;
 pub use npm::NpmProject;
 pub use pip::PipTarget;
+pub use puppet::PuppetHome;
+pub use rpm::RpmRoot;
+pub use shell::ShellHome;
+pub use terraform::{Terraform, TerraformProject};
 
 const CLIENT_LIMIT: Duration = Duration::from_secs(180);
 

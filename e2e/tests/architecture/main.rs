@@ -2,6 +2,7 @@
 //! `docs/ARCHITECTURE.md` explains the rules; a test that fails here names the one that broke.
 
 mod dependencies;
+mod features;
 mod repository;
 mod source;
 mod sources;

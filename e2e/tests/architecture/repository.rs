@@ -84,6 +84,7 @@ const LICENCES: &[&str] = &[
     "MPL-2.0",
     "Unicode-3.0",
     "Unlicense",
+    "bzip2-1.0.6",
     "Zlib",
 ];
 
