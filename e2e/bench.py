@@ -89,6 +89,15 @@ class Origin:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def processor_seconds_of(process):
+    """What a process has used, with those of its children that ended; nothing once it is gone."""
+    try:
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
 class Process:
     """A child that is stopped by its id."""
 
@@ -104,8 +113,7 @@ class Process:
         return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * KIB
 
     def processor_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds_of(self.child.pid)
 
     def stop(self):
         if self.child.poll() is not None:
