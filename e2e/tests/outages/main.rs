@@ -180,20 +180,28 @@ async fn examine(outage: Outage, down: Option<&str>, differences: &[Expected]) -
     Ok(())
 }
 
-/// Tries every cell out.
+/// Tries every cell out. A hit that was slow is tried again: a busy machine is slow once, what
+/// waits for a service is slow until it has learned not to, three times at least.
 async fn observe(scene: &Scene, outage: Outage, row: &mut Row) -> Result<()> {
     for cell in Cell::ALL {
-        let limit = match (outage, cell) {
-            (Outage::ReplicaKilled, MissedFile) => LEASE_LIMIT,
-            _ => LIMIT,
-        };
-        let began = Instant::now();
-        let tried = timeout(limit, scene.try_out(outage, cell)).await;
-        let (answer, expected) = tried.with_context(|| format!("{cell:?}: no answer"))??;
-        let took = began.elapsed();
-        row.cells.insert(cell, (judge(cell, &answer, expected.as_ref())?, took));
+        let (mut seen, mut took) = try_out(scene, outage, cell).await?;
+        if cell.is_hot() && took >= HIT_LIMIT {
+            (seen, took) = try_out(scene, outage, cell).await?;
+        }
+        row.cells.insert(cell, (seen, took));
     }
     Ok(())
+}
+
+async fn try_out(scene: &Scene, outage: Outage, cell: Cell) -> Result<(Seen, Duration)> {
+    let limit = match (outage, cell) {
+        (Outage::ReplicaKilled, MissedFile) => LEASE_LIMIT,
+        _ => LIMIT,
+    };
+    let began = Instant::now();
+    let tried = timeout(limit, scene.try_out(outage, cell)).await;
+    let (answer, expected) = tried.with_context(|| format!("{cell:?}: no answer"))??;
+    Ok((judge(cell, &answer, expected.as_ref())?, began.elapsed()))
 }
 
 /// Readiness and health say what is down, and that the server serves nevertheless.
