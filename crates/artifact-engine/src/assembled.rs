@@ -35,6 +35,8 @@ use crate::survey::{self, StoredGeneration, to_error};
 const ASSEMBLED: Variant = Variant::new("assembled");
 /// How long files of an old generation stay readable.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// Longer than the files of one generation take to be published one after the other.
+const PUBLISHING: Duration = Duration::from_secs(3600);
 /// How much of a file is handed to the spool at once.
 const CHUNK: usize = 256 * 1024;
 /// How long a client waits for a new generation when there is an old one.
@@ -176,7 +178,8 @@ impl Set {
         let turn = shared.assemblies.turn(&self.index);
         let _turn = turn.lock().await;
         // Somebody else may have made it while this one waited for its turn.
-        if shared.rows.read(&self.index).await?.is_some_and(|row| self.is_current(&row)) {
+        let replaced = shared.rows.read(&self.index).await?;
+        if replaced.as_ref().is_some_and(|row| self.is_current(row)) {
             return Ok(());
         }
         let changed_at = sources.iter().map(|source| source.changed_at).max();
@@ -194,7 +197,10 @@ impl Set {
             Error::new(ErrorKind::Internal, "an index could not be made here").with_source(error)
         })??;
         self.publish(shared, files).await?;
-        self.forget_old(shared).await
+        match replaced {
+            Some(replaced) => self.forget_before(shared, replaced.row.fetched_at).await,
+            None => Ok(()),
+        }
     }
 
     async fn generations(
@@ -264,8 +270,12 @@ impl Set {
         }
     }
 
-    /// Removes the files of generations that nobody can still be reading by.
-    async fn forget_old(&self, shared: &Arc<Shared>) -> Result<()> {
+    /// Removes the files of the generations before the one that was made at `replaced` and is replaced
+    /// now: since then nobody has been given their index.
+    async fn forget_before(&self, shared: &Arc<Shared>, replaced: Timestamp) -> Result<()> {
+        if shared.parts.clock.now().since(replaced) <= GRACE {
+            return Ok(());
+        }
         let directory = self.index.path.as_str().rsplit_once('/').map_or("", |(above, _)| above);
         let mut query = RowQuery {
             repository: self.repository(),
@@ -276,16 +286,12 @@ impl Set {
             summed: 0,
             limit: 1000,
         };
-        let now = shared.parts.clock.now();
-        let newest = shared.rows.read(&self.index).await?.map(|row| row.row.fetched_at);
         loop {
             let listing = shared.parts.meta.list(&query).await?;
             for listed in listing.rows {
                 let row = listed.row;
-                let is_old = row.class == Class::Generated
-                    && now.since(row.fetched_at) > GRACE
-                    && newest.is_some_and(|newest| newest.since(row.fetched_at) > GRACE);
-                if is_old {
+                let is_old = replaced.since(row.fetched_at) > PUBLISHING;
+                if row.class == Class::Generated && is_old {
                     let unchanged = Precondition::Unchanged(row.generation);
                     shared.parts.meta.remove(&row.key, unchanged).await?;
                     shared.rows.forget(&row.key);

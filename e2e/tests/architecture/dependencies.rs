@@ -41,6 +41,16 @@ fn adapters_know_only_the_core() -> Result<()> {
 }
 
 #[test]
+fn only_signing_knows_the_formats_of_keys() -> Result<()> {
+    let workspace = Workspace::load()?;
+    assert_knows_only(&workspace, "signing", &["artifact-core"])?;
+    let users = workspace.users_of(&["pgp", "rsa"]);
+    assert!(users.iter().any(|user| user == "signing"), "{users:?}");
+    assert_only(&users, &["signing"], "know the formats of keys");
+    Ok(())
+}
+
+#[test]
 fn providers_know_only_the_core_and_the_formats() -> Result<()> {
     let workspace = Workspace::load()?;
     let members = workspace.members();

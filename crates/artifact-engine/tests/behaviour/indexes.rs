@@ -328,3 +328,23 @@ async fn an_index_that_leads_elsewhere_is_replaced_by_one_that_leads_to_us() {
     let file = world.get(&on_virtual("anywhere/_m/r/set/ext/p")).await.unwrap();
     assert_eq!((file.text(), file.result()), ("from far away", CacheResult::Hit));
 }
+
+#[tokio::test]
+async fn files_of_a_set_stay_until_nobody_can_know_of_them() {
+    const DAY: i64 = 24 * 3600;
+    let world = pair("catalog", false).await;
+    set(&world, "/one", "a -\n");
+    set(&world, "/two", "b -\n");
+    let mut indexes = Vec::new();
+    for list in ["1 -\n", "2 -\n", "3 -\n"] {
+        set(&world, "/two", list);
+        world.pass(3 * DAY);
+        indexes.push(world.get(&on_virtual("set/index")).await.unwrap().text().to_owned());
+    }
+    // The second was shown until a moment ago, however long ago it was made; the first was not.
+    for index in &indexes[1..] {
+        assert!(world.get(&on_virtual(index)).await.is_ok());
+    }
+    let first = world.get(&on_virtual(&indexes[0])).await.unwrap_err();
+    assert_eq!(first.kind(), ErrorKind::NotFound);
+}
