@@ -76,6 +76,8 @@ struct Inner {
     public: Cow<'static, str>,
     retry_after: Option<Duration>,
     remembered: bool,
+    code: Option<&'static str>,
+    details: Vec<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -87,6 +89,8 @@ impl Error {
             public: public.into(),
             retry_after: None,
             remembered: false,
+            code: None,
+            details: Vec::new(),
             source: None,
         }))
     }
@@ -108,6 +112,28 @@ impl Error {
     #[must_use]
     pub fn remembered(self) -> Self {
         self.rebuilt(|inner| inner.remembered = true)
+    }
+
+    /// The same error with the word that the package type's protocol has for it.
+    #[must_use]
+    pub fn with_code(self, code: &'static str) -> Self {
+        self.rebuilt(|inner| inner.code = Some(code))
+    }
+
+    /// The same error naming each thing that it is about; anyone may read them.
+    #[must_use]
+    pub fn with_details(self, details: Vec<String>) -> Self {
+        self.rebuilt(|inner| inner.details = details)
+    }
+
+    /// The word of the package type's protocol, if it was given one.
+    pub fn code(&self) -> Option<&'static str> {
+        self.0.code
+    }
+
+    /// What it is about, if that was named.
+    pub fn details(&self) -> &[String] {
+        &self.0.details
     }
 
     /// Whether upstream was not asked for this answer.
@@ -141,6 +167,8 @@ impl Error {
             public: self.0.public.clone(),
             retry_after: self.0.retry_after,
             remembered: self.0.remembered,
+            code: self.0.code,
+            details: self.0.details.clone(),
             source: self.0.source.clone(),
         };
         change(&mut inner);

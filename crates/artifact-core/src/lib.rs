@@ -15,6 +15,7 @@ mod path;
 pub mod ports;
 mod problem;
 mod provider;
+mod publishing;
 mod repository;
 mod row;
 mod secret;
@@ -35,6 +36,11 @@ pub use provider::{
     Inspection, MEMBERS, Origin, Owner, Ownership, PackageRequest, Part, Presence, Provider,
     Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape, Snippet,
     SnippetContext, SourceDocument, Target, Template, UploadPlan,
+};
+pub use publishing::{
+    Beginning, Continuation, Intent, ListRequest, NamedFile, Outcome, PartRange, Publication,
+    Publishing, Reading, RelationRequest, RemovalRequest, Source, Subject, Submission, UploadEvent,
+    UploadReference, Worded,
 };
 pub use repository::{Credential, Definition, Local, Remote, Repository, RepositoryKind, Virtual};
 pub use row::{ArtifactRow, Class, RowKey, Variant};

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method};
 use crate::signer::{KeyKind, PublicKeys, Signer};
 use crate::{
     Algorithm, Assembly, Class, Digests, Error, ErrorBody, ErrorKind, PackageType, PathRules,
-    Problem, Remote, RepoPath, RepositoryKind, Timestamp, Variant, encode_path,
+    Problem, Publishing, Remote, RepoPath, RepositoryKind, Timestamp, Variant, encode_path,
 };
 
 /// The rules of one package type.
@@ -64,6 +64,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// The rules of hosting, for types that can be hosted.
     fn hosting(&self) -> Option<&dyn Hosting>;
+
+    /// The rules of publishing in several requests, for types that are hosted in that way.
+    fn publishing(&self) -> Option<&dyn Publishing> {
+        None
+    }
 
     /// The rules of assembling, for types whose index is a set of files of any size.
     fn assembly(&self) -> Option<&dyn Assembly>;
@@ -301,23 +306,40 @@ pub struct Reject {
     pub kind: ErrorKind,
     /// One lower-case sentence without a full stop.
     pub message: String,
+    /// The word that the type's protocol has for it, where the kind does not say which.
+    pub code: Option<&'static str>,
 }
 
 impl Reject {
+    /// A refusal of `kind`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), code: None }
+    }
+
+    /// The same refusal with the word that the type's protocol has for it.
+    #[must_use]
+    pub fn with_code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
     /// Nothing can be under this path.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::NotFound, message: message.into() }
+        Self::new(ErrorKind::NotFound, message)
     }
 
     /// The request is malformed.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::BadRequest, message: message.into() }
+        Self::new(ErrorKind::BadRequest, message)
     }
 }
 
 impl From<Reject> for Error {
     fn from(reject: Reject) -> Self {
-        Self::new(reject.kind, reject.message)
+        let error = Self::new(reject.kind, reject.message);
+        match reject.code {
+            Some(code) => error.with_code(code),
+            None => error,
+        }
     }
 }
 

@@ -16,10 +16,7 @@ pub(crate) const ARCHIVE_TYPE: &str = "application/gzip";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "packages cannot be uploaded here".to_owned(),
-        });
+        return Err(Reject::new(ErrorKind::MethodNotAllowed, "packages cannot be uploaded here"));
     }
     let (path, is_remote) = (request.path, request.kind == RepositoryKind::Remote);
     let Some(name) = path.file_name().filter(|_| !path.is_directory()) else {

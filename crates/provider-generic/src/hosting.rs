@@ -11,10 +11,7 @@ use crate::{GenericProvider, digest_headers, listing, media_type};
 impl Hosting for GenericProvider {
     fn admit(&self, request: &PackageRequest<'_>) -> Result<UploadPlan, Reject> {
         if request.method != Method::PUT {
-            return Err(Reject {
-                kind: ErrorKind::MethodNotAllowed,
-                message: "files are uploaded with PUT".to_owned(),
-            });
+            return Err(Reject::new(ErrorKind::MethodNotAllowed, "files are uploaded with PUT"));
         }
         if request.path.is_directory() {
             return Err(Reject::bad_request("a file cannot have the name of a directory"));

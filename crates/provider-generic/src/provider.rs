@@ -92,7 +92,12 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_with_the_id_of_the_request() {
-        let problem = Problem { status: 404, message: "no such file", request_id: "r1" };
+        let problem = Problem {
+            status: 404,
+            message: "no such file",
+            request_id: "r1",
+            ..Problem::default()
+        };
         let body = GenericProvider::new().error_body(&problem).body;
         assert_eq!(&body[..], b"no such file (req r1)\n");
     }

@@ -14,7 +14,12 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_with_the_id_of_the_request() {
-        let problem = Problem { status: 404, message: "no such version", request_id: "r1" };
+        let problem = Problem {
+            status: 404,
+            message: "no such version",
+            request_id: "r1",
+            ..Problem::default()
+        };
         let body = error_body(&problem);
         assert_eq!(&body.body[..], b"no such version (req r1)\n");
         assert!(body.content_type.starts_with("text/plain"));

@@ -20,10 +20,7 @@ pub(crate) const YAML_TYPE: &str = "application/yaml";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "charts cannot be uploaded here".to_owned(),
-        });
+        return Err(Reject::new(ErrorKind::MethodNotAllowed, "charts cannot be uploaded here"));
     }
     let path = request.path;
     if path.is_directory() {

@@ -160,8 +160,12 @@ fn a_search_is_stored_under_its_question() {
 
 #[test]
 fn errors_are_json_that_npm_prints() {
-    let problem =
-        artifact_core::Problem { status: 403, message: "blocked by \"x\"", request_id: "01J" };
+    let problem = artifact_core::Problem {
+        status: 403,
+        message: "blocked by \"x\"",
+        request_id: "01J",
+        ..artifact_core::Problem::default()
+    };
     let body = NpmProvider::new().error_body(&problem);
     assert_eq!(body.content_type, "application/json");
     assert_eq!(body.body, "{\"error\":\"blocked by \\\"x\\\" (req 01J)\"}");

@@ -17,7 +17,12 @@ mod tests {
 
     #[test]
     fn an_error_has_a_message_and_a_list() {
-        let problem = Problem { status: 403, message: "blocked by \"x\"", request_id: "r1" };
+        let problem = Problem {
+            status: 403,
+            message: "blocked by \"x\"",
+            request_id: "r1",
+            ..Problem::default()
+        };
         let body: serde_json::Value = serde_json::from_slice(&error_body(&problem).body).unwrap();
         assert_eq!(body["message"], "blocked by \"x\" (req r1)");
         assert_eq!(body["errors"][0], body["message"]);

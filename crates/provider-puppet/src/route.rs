@@ -26,10 +26,7 @@ const RENDITION: &str = "json";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "modules cannot be published here".to_owned(),
-        });
+        return Err(Reject::new(ErrorKind::MethodNotAllowed, "modules cannot be published here"));
     }
     let segments: Vec<&str> = request.path.segments().collect();
     match segments.as_slice() {

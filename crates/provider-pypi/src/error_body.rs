@@ -14,7 +14,12 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_with_the_id_of_the_request() {
-        let problem = Problem { status: 403, message: "refused by a policy", request_id: "r1" };
+        let problem = Problem {
+            status: 403,
+            message: "refused by a policy",
+            request_id: "r1",
+            ..Problem::default()
+        };
         assert_eq!(&error_body(&problem).body[..], b"refused by a policy (req r1)\n");
     }
 }

@@ -25,10 +25,10 @@ const PROVENANCE: &str = "application/vnd.pypi.integrity.v1+json";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "this is the URL of an index, packages cannot be uploaded here".to_owned(),
-        });
+        return Err(Reject::new(
+            ErrorKind::MethodNotAllowed,
+            "this is the URL of an index, packages cannot be uploaded here",
+        ));
     }
     let segments: Vec<&str> = request.path.segments().collect();
     match (segments.as_slice(), request.path.is_directory()) {

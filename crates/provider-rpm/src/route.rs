@@ -30,10 +30,7 @@ const MAX_QUERY: usize = 512;
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "packages cannot be uploaded here".to_owned(),
-        });
+        return Err(Reject::new(ErrorKind::MethodNotAllowed, "packages cannot be uploaded here"));
     }
     if request.path.is_directory() || request.path.as_str().is_empty() {
         return Err(Reject::not_found("directories are not listed, ask for repodata/repomd.xml"));

@@ -15,7 +15,12 @@ mod tests {
 
     #[test]
     fn an_error_is_a_list_of_one_sentence_with_the_id_of_the_request() {
-        let problem = Problem { status: 403, message: "refused by \"pattern\"", request_id: "r1" };
+        let problem = Problem {
+            status: 403,
+            message: "refused by \"pattern\"",
+            request_id: "r1",
+            ..Problem::default()
+        };
         let body = error_body(&problem);
         assert_eq!(body.content_type, "application/json");
         assert_eq!(&body.body[..], b"{\"errors\":[\"refused by \\\"pattern\\\" (req r1)\"]}\n");

@@ -12,8 +12,11 @@ mod change_feed;
 mod key_store;
 mod lost_blobs;
 mod meta_store;
+mod row_sets;
 mod spool;
+mod staging;
 mod ttl_cache;
+mod upload_store;
 mod upstream;
 
 pub use access_log::{AccessLog, AccessLogRecord};
@@ -30,8 +33,14 @@ pub use meta_store::{
     Precondition, Prefix, Published, RepositoryStore, RowEviction, RowQuery, RowStore, Selector,
     StatBucket, StatStore, StateFilter, Usage, Validation,
 };
+pub use row_sets::{
+    Afterwards, GivingUp, Need, PublishedSet, RelatedRow, Relation, Removal, Removed, RowSet,
+    RowSets,
+};
 pub use spool::{Hasher, Spool, SpoolReader, SpoolWriter};
+pub use staging::{StagedBytes, Staging, StagingWriter};
 pub use ttl_cache::{Announcement, Announcements, Lease, LeaseOutcome, TtlCache};
+pub use upload_store::{Claimed, InvalidUploadId, Upload, UploadId, UploadProgress, UploadStore};
 pub use upstream::{
     Conditions, Intent, OriginState, OriginWarning, Peers, Trust, Upstream, UpstreamError,
     UpstreamReason, UpstreamRequest, UpstreamResponse, UpstreamTarget, WarningReason, Warnings,

@@ -71,6 +71,9 @@ impl<S> Rescue<S> {
             status: status.as_u16(),
             message: error.public(),
             request_id: call.id.as_str(),
+            code: error.code(),
+            details: error.details(),
+            path: route.path,
         };
         self.repositories
             .error_body(route.kind, route.repository, &problem)

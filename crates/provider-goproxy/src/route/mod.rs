@@ -25,10 +25,7 @@ const CHECKSUMS: &str = "sumdb";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "modules cannot be uploaded here".to_owned(),
-        });
+        return Err(Reject::new(ErrorKind::MethodNotAllowed, "modules cannot be uploaded here"));
     }
     if request.path.is_directory() {
         return Err(not_found());

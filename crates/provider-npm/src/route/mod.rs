@@ -31,10 +31,7 @@ fn require_read(request: &PackageRequest<'_>) -> Result<(), Reject> {
     if matches!(*request.method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    Err(Reject {
-        kind: ErrorKind::MethodNotAllowed,
-        message: "this npm repository is read-only".to_owned(),
-    })
+    Err(Reject::new(ErrorKind::MethodNotAllowed, "this npm repository is read-only"))
 }
 
 /// The refusal of a path under which nothing can be.

@@ -23,10 +23,9 @@ pub(super) fn classify(request: &PackageRequest<'_>, rest: &[&str]) -> Result<Ro
     require_read(request)?;
     match rest {
         ["ping"] => Ok(Route::Answer { content_type: JSON, body: Bytes::from_static(b"{}") }),
-        ["whoami"] => Err(Reject {
-            kind: ErrorKind::Unauthorized,
-            message: "nobody is logged in to this repository".to_owned(),
-        }),
+        ["whoami"] => {
+            Err(Reject::new(ErrorKind::Unauthorized, "nobody is logged in to this repository"))
+        }
         ["v1", "search"] => search::target(request.query).map(Route::Serve),
         ["npm", "v1", "keys"] => document("-/npm/v1/keys", None).map(Route::Serve),
         ["npm", "v1", "attestations", subject @ ..] => attestations(request, subject),

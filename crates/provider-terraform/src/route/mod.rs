@@ -39,10 +39,10 @@ const JSON: &str = "application/json";
 
 pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reject {
-            kind: ErrorKind::MethodNotAllowed,
-            message: "this terraform repository is read-only".to_owned(),
-        });
+        return Err(Reject::new(
+            ErrorKind::MethodNotAllowed,
+            "this terraform repository is read-only",
+        ));
     }
     if request.path.is_directory() {
         return Err(nothing_here());
