@@ -32,7 +32,10 @@ impl fmt::Display for Banner<'_> {
         self.write_stores(f, &data.to_string())?;
         writeln!(f, "  repositories {}", self.repositories())?;
         if self.configuration.admin_token.is_some() {
-            writeln!(f, "  access       reads are anonymous, everything else needs ADMIN_TOKEN")?;
+            writeln!(
+                f,
+                "  access       what is not private is read by everybody, everything else needs a token"
+            )?;
         } else {
             writeln!(
                 f,

@@ -152,6 +152,9 @@ pub(crate) struct UpkeepSettings {
     /// The share of all files, in percent, that one run may delete without being confirmed [default: 20]
     #[arg(long, env = "GC_SHARE_LIMIT", global = true, value_name = "PERCENT")]
     pub(crate) gc_share_limit: Option<String>,
+    /// How long an upload may rest, and a hosted file stay that nothing needs yet [default: 24h]
+    #[arg(long, env = "UPLOAD_EXPIRY", global = true, value_name = "TIME")]
+    pub(crate) upload_expiry: Option<String>,
     /// Keep an access log in the database for so many days [default: none is kept]
     #[arg(long, env = "ACCESS_LOG_DAYS", global = true, value_name = "DAYS")]
     pub(crate) access_log_days: Option<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use artifact_core::Provider;
 use artifact_engine::Providers;
 use provider_alpine::AlpineProvider;
+use provider_docker::DockerProvider;
 use provider_generic::GenericProvider;
 use provider_goproxy::GoproxyProvider;
 use provider_helm::HelmProvider;
@@ -16,8 +17,9 @@ use provider_terraform::TerraformProvider;
 
 /// One line registers a type.
 pub(crate) fn all() -> Providers {
-    let providers: [Arc<dyn Provider>; 9] = [
+    let providers: [Arc<dyn Provider>; 10] = [
         Arc::new(AlpineProvider::new()),
+        Arc::new(DockerProvider::new()),
         Arc::new(GenericProvider::new()),
         Arc::new(GoproxyProvider::new()),
         Arc::new(HelmProvider::new()),

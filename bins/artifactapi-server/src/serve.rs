@@ -103,6 +103,7 @@ fn http_service(
         Some(secret) => authentication.with_replica_secret(secret),
         None => authentication,
     };
+    let authentication = authentication.with_ticket_secret(&wired.ticket_secret);
     let started_at = SystemClock.now();
     let server = ServerInfo { version: VERSION.to_owned(), started_at, access };
     let management = Arc::new(Admin::new(Arc::clone(engine), server));

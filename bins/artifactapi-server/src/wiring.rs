@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use artifact_core::ports::{BlobStore, MetaStore, Peers, TtlCache};
+use artifact_core::ports::{BlobStore, MetaStore, Peers, Staging, TtlCache};
 use artifact_core::{Secret, SystemClock};
 use artifact_engine::{AccessLogSettings, Coordination, Engine, EngineParts, Settings};
 use cas_store::{DiskTier, FileSpool, FileStore, MemoryTier, Quota, S3Store, TierLimits};
@@ -30,6 +30,8 @@ pub(crate) struct Wired {
     pub(crate) engine: Arc<Engine>,
     /// What replicas prove themselves to each other with.
     pub(crate) replica_secret: Option<Secret>,
+    /// What tickets are signed with, the same on every replica.
+    pub(crate) ticket_secret: Secret,
     /// The object store, whose unfinished uploads are to be looked after.
     pub(crate) s3: Option<Arc<S3Store>>,
     /// A database that has yet to be made ready.
@@ -46,18 +48,20 @@ pub(crate) async fn start_engine(
     let in_directory = || format!("the data directory {} cannot be used", directory.display());
     std::fs::create_dir_all(directory).with_context(in_directory)?;
     let key = encryption_key(configuration).with_context(in_directory)?;
-    let replica_secret = key.derive("replicas");
+    let (replica_secret, ticket_secret) = (key.derive("replicas"), key.derive("tickets"));
     let snapshot = directory.join("configuration.json");
     let has_served = snapshot.exists() || directory.join("metadata.sqlite3").exists();
     let clients = Clients::new(&configuration.services, key, &snapshot)?;
     // Takes the lock: nothing else in the directory may be touched while another process is in there.
-    let (blobs, spool) = open_storage(configuration, &clients).with_context(in_directory)?;
+    let Storage { blobs, staging, spool } =
+        open_storage(configuration, &clients).with_context(in_directory)?;
     let unprepared = clients.prepare(configuration.services.wait, has_served).await?;
     let meta = metadata(configuration, &clients).with_context(in_directory)?;
     let parts = EngineParts {
         signer: Some(Arc::new(keyring(configuration, &meta)?)),
         meta,
         blobs,
+        staging,
         spool: Arc::new(spool),
         ttl: hints(&clients),
         upstream: Arc::new(HttpUpstream::new(upstream::Settings::default())?),
@@ -69,24 +73,30 @@ pub(crate) async fn start_engine(
     let engine =
         Engine::start(parts, settings).await.context("the configuration cannot be loaded")?;
     let replica_secret = configuration.services.redis.as_ref().map(|_| replica_secret);
-    Ok(Wired { engine, replica_secret, s3: clients.s3, unprepared })
+    Ok(Wired { engine, replica_secret, ticket_secret, s3: clients.s3, unprepared })
 }
 
-fn open_storage(
-    configuration: &Configuration,
-    clients: &Clients,
-) -> anyhow::Result<(Arc<dyn BlobStore>, FileSpool)> {
+/// Where bytes are kept.
+struct Storage {
+    blobs: Arc<dyn BlobStore>,
+    staging: Arc<dyn Staging>,
+    spool: FileSpool,
+}
+
+fn open_storage(configuration: &Configuration, clients: &Clients) -> anyhow::Result<Storage> {
     let directory = &configuration.data_directory;
     let limits = TierLimits::default();
     let Some(s3) = &clients.s3 else {
-        let files = FileStore::open(directory)?;
+        let files = Arc::new(FileStore::open(directory)?);
         let spool = FileSpool::open(files.spool_directory(), Quota::default())?;
-        return Ok((Arc::new(MemoryTier::new(files, limits)), spool));
+        let staging = Arc::clone(&files);
+        return Ok(Storage { blobs: Arc::new(MemoryTier::new(files, limits)), staging, spool });
     };
     let quota = Quota { bytes: configuration.upkeep.tier_quota, ..Quota::default() };
     let tier = DiskTier::open(Arc::clone(s3), directory, quota)?;
     let spool = FileSpool::open(tier.spool_directory(), Quota::default())?;
-    Ok((Arc::new(MemoryTier::new(tier, limits)), spool))
+    let staging = Arc::clone(s3) as _;
+    Ok(Storage { blobs: Arc::new(MemoryTier::new(tier, limits)), staging, spool })
 }
 
 fn metadata(
@@ -134,6 +144,7 @@ fn settings(configuration: &Configuration, address: SocketAddr) -> Settings {
         services,
         collector: configuration.upkeep.collector.clone(),
         storage_quota: configuration.upkeep.storage_quota,
+        upload_expiry: configuration.upkeep.upload_expiry,
         access_log: configuration.upkeep.access_log_days.map(|days| AccessLogSettings {
             days,
             spill_directory: configuration.data_directory.join("access-log-spill"),

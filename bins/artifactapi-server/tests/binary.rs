@@ -222,6 +222,45 @@ fn a_token_guards_the_management() {
     running.stop();
 }
 
+/// The text of a field of the JSON document in an answer.
+fn field(answer: &str, name: &str) -> String {
+    let (_, rest) = answer.split_once(&format!("\"{name}\":\"")).unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_token_and_a_ticket_outlive_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = server(directory.path());
+        command.env("ADMIN_TOKEN", "s3cret");
+        Running::start(command)
+    };
+    let ask = |running: &Running, line: &str, token: &str, body: &str| {
+        running.request(&format!("{line} HTTP/1.1\r\nAuthorization: Bearer {token}"), body)
+    };
+    let running = start();
+    let document = r#"{"name":"secret","package_type":"generic","private":true}"#;
+    assert!(ask(&running, "POST /api/v2/locals", "s3cret", document).contains(" 201 "));
+    assert!(ask(&running, "PUT /api/v1/local/secret/f", "s3cret", "content").contains(" 201 "));
+    let document = r#"{"name":"ci","scopes":["read:secret"]}"#;
+    let created = ask(&running, "POST /api/v2/tokens", "s3cret", document);
+    let token = field(&created, "secret");
+    let issued = ask(&running, "GET /token?scope=repository:secret/f:pull", &token, "");
+    let ticket = field(&issued, "token");
+    running.stop();
+
+    let running = start();
+    assert!(running.get("/api/v1/local/secret/f").starts_with("HTTP/1.1 401 "));
+    for credential in [token, ticket] {
+        let answer = ask(&running, "GET /api/v1/local/secret/f", &credential, "");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("content"), "{answer}");
+        let refused = ask(&running, "GET /api/v2/tokens", &credential, "");
+        assert!(refused.starts_with("HTTP/1.1 40"), "{refused}");
+    }
+    running.stop();
+}
+
 #[test]
 fn a_second_process_on_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();

@@ -3,21 +3,23 @@
 use std::time::Duration;
 
 use admin_types::{
-    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, EvictQuery, Evicted,
-    Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository, Selection,
-    SnippetApi, SnippetQuery, Snippets, Stats, StatsQuery, Versioned, Write, WriteMode, WriteQuery,
-    Written, encode_component,
+    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, CreatedToken,
+    EvictQuery, Evicted, Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem,
+    Repository, Selection, SnippetApi, SnippetQuery, Snippets, Stats, StatsQuery, Token, TokenApi,
+    TokenQuery, Versioned, Write, WriteMode, WriteQuery, Written, encode_component,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::transport::{Call, Transport};
 
 const DEADLINE: Duration = Duration::from_secs(30);
+const TOKENS: &str = "/api/v2/tokens";
 
 /// A client of one server. Cheap to clone; clones share their connections.
 ///
@@ -139,6 +141,28 @@ impl CollectorApi for AdminClient {
     async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem> {
         let query = query.to_query();
         self.transport.send(Call::new(Method::POST, "/api/v2/gc/run", &query)).await?.value()
+    }
+}
+
+#[async_trait]
+impl TokenApi for AdminClient {
+    async fn tokens(&self, query: TokenQuery) -> Result<Page<Token>, Problem> {
+        self.read(TOKENS, &query.to_query()).await
+    }
+
+    async fn create_token(&self, document: Value) -> Result<CreatedToken, Problem> {
+        let json = HeaderValue::from_static("application/json");
+        let call = Call {
+            headers: vec![(header::CONTENT_TYPE, json)],
+            body: Bytes::from(document.to_string()),
+            ..Call::new(Method::POST, TOKENS, "")
+        };
+        self.transport.send(call).await?.value()
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<(), Problem> {
+        let path = format!("{TOKENS}/{}", encode_component(id));
+        self.transport.send(Call::new(Method::DELETE, &path, "")).await.map(|_| ())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use admin_client::{AdminClient, SecretString};
 use admin_types::{
     AdminApi, Condition, Kind, ListQuery, ObjectQuery, Outcome, Problem, Selection, SnippetApi,
-    StatsQuery, Write,
+    StatsQuery, TokenApi, TokenQuery, Write,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -131,6 +131,9 @@ async fn every_other_call_asks_for_its_resource() {
     assert!(client.stats(StatsQuery::default()).await.is_err());
     assert!(client.health().await.is_err());
     assert!(client.snippets("npm", Some("pnpm"), "").await.is_err());
+    assert!(client.tokens(TokenQuery::default()).await.is_err());
+    assert!(client.create_token(json!({"name": "ci"})).await.is_err());
+    client.revoke_token("a/b").await.unwrap();
     let seen = server.seen();
     let targets: Vec<_> =
         seen.iter().map(|line| line.replace(" authorization=Bearer token", "")).collect();
@@ -144,6 +147,9 @@ async fn every_other_call_asks_for_its_resource() {
             "GET /api/v2/stats?window=86400s",
             "GET /api/v2/health",
             "GET /api/v2/repositories/npm/snippets?client=pnpm",
+            "GET /api/v2/tokens?limit=100",
+            "POST /api/v2/tokens content-type=application/json {\"name\":\"ci\"}",
+            "DELETE /api/v2/tokens/a%2Fb",
         ]
     );
 }

@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::{
-    CollectQuery, Collector, CollectorRun, Condition, Evicted, Health, Kind, ListQuery, ObjectPage,
-    ObjectQuery, Page, Problem, Repository, Selection, Snippets, Stats, StatsQuery, Versioned,
-    Write, Written,
+    CollectQuery, Collector, CollectorRun, Condition, CreatedToken, Evicted, Health, Kind,
+    ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository, Selection, Snippets, Stats,
+    StatsQuery, Token, TokenQuery, Versioned, Write, Written,
 };
 
 /// The management of a server. Every failure is a [`Problem`] that says what to do.
@@ -84,7 +85,21 @@ pub trait CollectorApi: Debug + Send + Sync {
     async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem>;
 }
 
-/// Everything that can be asked of a server, as one object.
-pub trait Management: AdminApi + SnippetApi + CollectorApi {}
+/// Access tokens.
+#[async_trait]
+pub trait TokenApi: Debug + Send + Sync {
+    /// One page of the tokens in order of name, those that are revoked or have expired among them. Never a secret.
+    async fn tokens(&self, query: TokenQuery) -> Result<Page<Token>, Problem>;
 
-impl<T: AdminApi + SnippetApi + CollectorApi> Management for T {}
+    /// Creates a token of `document`: a name, scopes and perhaps `expires_at`. Its secret is in this answer and
+    /// nowhere else; 409 if a token in force has the name. All errors of all fields are reported at once.
+    async fn create_token(&self, document: Value) -> Result<CreatedToken, Problem>;
+
+    /// Revokes a token, which is worth nothing within seconds; once more changes nothing. 404 if there is none.
+    async fn revoke_token(&self, id: &str) -> Result<(), Problem>;
+}
+
+/// Everything that can be asked of a server, as one object.
+pub trait Management: AdminApi + SnippetApi + CollectorApi + TokenApi {}
+
+impl<T: AdminApi + SnippetApi + CollectorApi + TokenApi> Management for T {}

@@ -283,6 +283,40 @@ impl SnippetQuery {
     }
 }
 
+/// Which tokens to list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenQuery {
+    /// At most this many; 1 to 500.
+    pub limit: usize,
+    /// Continue there.
+    pub cursor: Option<String>,
+}
+
+impl Default for TokenQuery {
+    fn default() -> Self {
+        Self { limit: 100, cursor: None }
+    }
+}
+
+impl TokenQuery {
+    /// Reads a query string; 400 for anything that is unknown or out of range.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut parameters = Parameters::read(query, &["limit", "cursor"])?;
+        Ok(Self {
+            limit: parameters.limit(Self::default().limit)?,
+            cursor: parameters.text("cursor"),
+        })
+    }
+
+    /// The query string that [`TokenQuery::parse`] reads back.
+    pub fn to_query(&self) -> String {
+        Builder::default()
+            .add("limit", Some(self.limit))
+            .add("cursor", self.cursor.as_ref())
+            .finish()
+    }
+}
+
 /// Which statistics.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StatsQuery {
@@ -522,6 +556,8 @@ mod tests {
         assert_eq!(StatsQuery::parse(&stats.to_query()), Ok(stats));
         let collect = CollectQuery { dry_run: true, confirm: true };
         assert_eq!(CollectQuery::parse(&collect.to_query()), Ok(collect));
+        let tokens = TokenQuery { limit: 2, cursor: Some("6162".into()) };
+        assert_eq!(TokenQuery::parse(&tokens.to_query()), Ok(tokens));
         let snippets = SnippetQuery { client: Some("pip".into()) };
         assert_eq!(SnippetQuery::parse(&snippets.to_query()), Ok(snippets));
     }

@@ -149,6 +149,9 @@ pub struct RemoteRepository {
     pub forbidden_means_missing: bool,
     /// Whether upstream must not be contacted.
     pub offline: bool,
+    /// Whether reading it needs a token that may.
+    #[serde(default)]
+    pub private: bool,
     /// Which tool manages it.
     pub managed_by: String,
     /// The address that clients use. Read-only.
@@ -172,8 +175,14 @@ pub struct VirtualRepository {
     pub members: Vec<String>,
     /// Whether versions of one name are united over the members instead of being owned by the first.
     pub merge_versions: bool,
+    /// The local member that takes what is pushed under this name; absent: nothing can be pushed.
+    #[serde(default)]
+    pub deployment: Option<String>,
     /// Free text.
     pub description: String,
+    /// Whether reading it needs a token that may.
+    #[serde(default)]
+    pub private: bool,
     /// Which tool manages it.
     pub managed_by: String,
     /// The address that clients use. Read-only.
@@ -197,6 +206,9 @@ pub struct LocalRepository {
     pub description: String,
     /// Whether a file may be replaced by other bytes.
     pub allow_overwrite: bool,
+    /// Whether reading it needs a token that may.
+    #[serde(default)]
+    pub private: bool,
     /// Which tool manages it.
     pub managed_by: String,
     /// The address that clients use. Read-only.
@@ -286,6 +298,7 @@ mod tests {
             package_type: "generic".into(),
             description: String::new(),
             allow_overwrite: false,
+            private: false,
             managed_by: String::new(),
             url: "/api/v1/local/files".into(),
             objects: 0,

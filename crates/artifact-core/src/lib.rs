@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing here performs I/O, reads a clock or names a package type.
 
+mod access;
 mod assembly;
 mod body;
 mod clock;
@@ -21,6 +22,7 @@ mod row;
 mod secret;
 mod signer;
 
+pub use access::{InvalidScope, Permission, RepositoryPattern, Scope, Scopes, TokenForm};
 pub use assembly::{
     Assembly, AssemblyContext, AssemblyError, Generation, Output, StoredFile, Survey,
 };
@@ -28,19 +30,19 @@ pub use body::{ByteStream, RequestBody};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use digest::{Algorithm, BlobId, Digest, Digests, InvalidDigest};
 pub use error::{Error, ErrorKind, Result};
-pub use name::{InvalidName, PackageType, RepositoryId, RepositoryName};
+pub use name::{InvalidName, PackageType, RepositoryId, RepositoryName, TokenName};
 pub use path::{EncodedSlash, InvalidPath, PathRules, RepoPath, encode_path};
 pub use problem::{ErrorBody, Problem};
 pub use provider::{
     Base, Defaults, DocumentError, DocumentKind, Entry, Facts, FileFact, Forward, HEADER, Hosting,
-    Inspection, MEMBERS, Origin, Owner, Ownership, PackageRequest, Part, Presence, Provider,
-    Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape, Snippet,
+    Inspection, MEMBERS, MountPoint, Origin, Owner, Ownership, PackageRequest, Part, Presence,
+    Provider, Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape, Snippet,
     SnippetContext, SourceDocument, Target, Template, UploadPlan,
 };
 pub use publishing::{
-    Beginning, Continuation, Intent, ListRequest, NamedFile, Outcome, PartRange, Publication,
-    Publishing, Reading, RelationRequest, RemovalRequest, Source, Subject, Submission, UploadEvent,
-    UploadReference, Worded,
+    Beginning, CatalogRequest, Continuation, Described, Fault, Intent, ListRequest, NamedFile,
+    Outcome, PartRange, Publication, Publishing, Reading, RelationRequest, RemovalRequest, Source,
+    Subject, Submission, UploadEvent, UploadReference, Worded,
 };
 pub use repository::{Credential, Definition, Local, Remote, Repository, RepositoryKind, Virtual};
 pub use row::{ArtifactRow, Class, RowKey, Variant};

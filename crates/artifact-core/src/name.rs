@@ -91,6 +91,29 @@ impl FromStr for PackageType {
     }
 }
 
+/// What people call a token: 1 to 64 letters, digits, `.`, `_` and `-`. It stands in logs.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TokenName(Arc<str>);
+
+impl TokenName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TokenName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
+            return Err(InvalidName("must be 1 to 64 letters, digits, \".\", \"_\" and \"-\""));
+        }
+        Ok(Self(name.into()))
+    }
+}
+
 macro_rules! text_conversions {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
@@ -121,7 +144,7 @@ macro_rules! text_conversions {
         }
     )*};
 }
-text_conversions!(RepositoryName, PackageType);
+text_conversions!(RepositoryName, PackageType, TokenName);
 
 #[cfg(test)]
 mod tests {
@@ -144,5 +167,15 @@ mod tests {
         assert!("npm".parse::<PackageType>().is_ok());
         assert!("Npm".parse::<PackageType>().is_err());
         assert!("".parse::<PackageType>().is_err());
+    }
+
+    #[test]
+    fn names_of_tokens_are_plain() {
+        for good in ["ci", "CI.release_2-a", &"a".repeat(64)] {
+            assert_eq!(good.parse::<TokenName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\n", "ä", "a:b", &"a".repeat(65)] {
+            assert!(bad.parse::<TokenName>().is_err(), "{bad}");
+        }
     }
 }

@@ -14,14 +14,20 @@ use http::{HeaderMap, Method};
 
 use crate::signer::{KeyKind, PublicKeys, Signer};
 use crate::{
-    Algorithm, Assembly, Class, Digests, Error, ErrorBody, ErrorKind, PackageType, PathRules,
-    Problem, Publishing, Remote, RepoPath, RepositoryKind, Timestamp, Variant, encode_path,
+    Algorithm, Assembly, Class, Digest, Digests, Error, ErrorBody, ErrorKind, PackageType,
+    PathRules, Problem, Publishing, Remote, RepoPath, RepositoryKind, Timestamp, Variant,
+    encode_path,
 };
 
 /// The rules of one package type.
 pub trait Provider: fmt::Debug + Send + Sync {
     /// The type's name.
     fn package_type(&self) -> &PackageType;
+
+    /// Where its repositories are mounted.
+    fn mount_point(&self) -> MountPoint {
+        MountPoint::Package
+    }
 
     /// How the type's clients write paths.
     fn path_rules(&self) -> PathRules;
@@ -74,6 +80,15 @@ pub trait Provider: fmt::Debug + Send + Sync {
     fn assembly(&self) -> Option<&dyn Assembly>;
 }
 
+/// Where the repositories of a type are mounted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum MountPoint {
+    /// `/api/v1/{kind}/{name}/`.
+    Package,
+    /// `/v2/{name}/`, where the clients of container registries look.
+    Registry,
+}
+
 /// The rendition that is sent in the header that [`Provider::header_of`] names. It is visible ASCII.
 pub const HEADER: Variant = Variant::new("header");
 
@@ -119,6 +134,12 @@ pub struct Defaults {
     /// A segment that references begin with and that people also paste at the end of a
     /// `base_url`; it then counts once.
     pub base_suffix: Option<&'static str>,
+    /// The header in which upstream names the digest (`algorithm:hexadecimal`) of a mutable file, also in answer
+    /// to HEAD: copies are then confirmed by HEAD, which registries do not count as a download.
+    pub digest_header: Option<&'static str>,
+    /// Whether upstream's 401 and 403 may mean that there is nothing: public registries do not tell. Clients are
+    /// then told of an absence, and are not asked for credentials that are none of theirs.
+    pub refusal_means_absence: bool,
     /// Whether a `base_url` may have a query: where it can be that of a list of mirrors.
     pub base_query: bool,
 }
@@ -136,6 +157,8 @@ impl Default for Defaults {
             republishing: Republishing::Reported,
             signs: false,
             base_suffix: None,
+            digest_header: None,
+            refusal_means_absence: false,
             base_query: false,
         }
     }
@@ -270,6 +293,13 @@ pub struct DocumentKind(pub &'static str);
 pub enum Origin {
     /// This percent-encoded reference, resolved below the remote's `base_url`.
     Upstream(String),
+    /// A reference as in [`Origin::Upstream`], whose path says what the digest of its bytes is.
+    Addressed {
+        /// The reference.
+        reference: String,
+        /// The digest that the bytes must have.
+        digest: Digest,
+    },
     /// The URL that the facts of this index document name for the target's path. The index is fetched
     /// first when it is not cached; the URL never comes from the request.
     Index {
@@ -281,6 +311,15 @@ pub enum Origin {
     },
     /// An absolute URL whose host the type or the operator names, never the request alone.
     Elsewhere(String),
+    /// Something of elsewhere that upstream may pass on.
+    Relayed {
+        /// The document that an upstream has if it does.
+        offer: Box<Target>,
+        /// A reference as in [`Origin::Upstream`], for an upstream with the document.
+        reference: String,
+        /// A URL as in [`Origin::Elsewhere`], for an upstream without it.
+        otherwise: String,
+    },
 }
 
 impl Origin {
@@ -373,7 +412,9 @@ pub struct RewriteContext<'a> {
     pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// Whether our clients reach us by https.
     pub secure: bool,
-    /// The kind of repository that was addressed.
+    /// The name of the repository that was addressed.
+    pub repository: &'a str,
+    /// Its kind.
     pub kind: RepositoryKind,
     /// The path that was asked for.
     pub path: &'a RepoPath,

@@ -10,12 +10,15 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::ports::{Afterwards, RelatedRow, UploadId};
-use crate::{Algorithm, ArtifactRow, Digest, Digests, PackageRequest, Reject, RepoPath};
+use crate::{
+    Algorithm, ArtifactRow, BlobId, Digest, Digests, PackageRequest, Reject, RepoPath, Target,
+};
 
 /// The rules of publishing in several requests. All requests to a hosted repository of such a type come here.
 ///
 /// A *name* is what the repository holds several of, such as an image. Files and documents are visible
-/// under the names that they were published for, and under no other.
+/// under the names that they were published for, and under no other. A path is a name, then segments of which the
+/// first begins with an underscore; no segment of a name does.
 pub trait Publishing: fmt::Debug + Send + Sync {
     /// What a request asks for. Total and deterministic.
     fn intent(&self, request: &PackageRequest<'_>) -> Result<Intent, Reject>;
@@ -31,13 +34,48 @@ pub trait Publishing: fmt::Debug + Send + Sync {
         digests: &Digests,
     ) -> Result<Publication, Reject>;
 
+    /// The request whose answer is this document of a hosted repository, where virtual repositories merge it with those
+    /// of their other members. It asks for everything at once.
+    fn document(&self, target: &Target) -> Option<Intent>;
+
     /// Puts what happened into the words of the protocol. `mount` is the path of the repository as the client sees
     /// it, without a trailing slash: links begin with it.
     fn word(&self, outcome: &Outcome<'_>, mount: &str) -> Worded;
 
-    /// The headers that describe a stored row, beside those that every file has. They replace headers of the
-    /// same name.
-    fn describe(&self, row: &ArtifactRow) -> HeaderMap;
+    /// The page of names that is asked of all repositories together.
+    fn catalog(&self, query: Option<&str>) -> Result<CatalogRequest, Reject>;
+
+    /// The word that the protocol has for what the engine found wrong with a request.
+    fn code(&self, fault: Fault) -> &'static str;
+
+    /// The headers that describe a file or a document, beside those that every file has. They replace headers of
+    /// the same name. For what is hosted and for what is cached.
+    fn describe(&self, file: &Described<'_>) -> HeaderMap;
+}
+
+/// What is known of a file when its head is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// Its path.
+    pub path: &'a RepoPath,
+    /// Its media type as it is stored, or as upstream states it.
+    pub content_type: Option<&'a str>,
+    /// [`ArtifactRow::upstream_etag`]: of an alias the digest of what it leads to.
+    pub etag: Option<&'a str>,
+    /// Its bytes, once they are stored.
+    pub blob: Option<BlobId>,
+}
+
+impl<'a> Described<'a> {
+    /// What is known of a stored file.
+    pub fn of(row: &'a ArtifactRow) -> Self {
+        Self {
+            path: &row.key.path,
+            content_type: row.content_type.as_deref(),
+            etag: row.upstream_etag.as_deref(),
+            blob: Some(row.blob),
+        }
+    }
 }
 
 /// What a request to a hosted repository asks for.
@@ -219,6 +257,34 @@ pub struct RelationRequest {
     pub after: Option<String>,
 }
 
+/// A page of names, with their repositories in front.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CatalogRequest {
+    /// Continue behind this name.
+    pub after: Option<String>,
+    /// At most this many names.
+    pub limit: usize,
+}
+
+/// What is wrong with a request, as found by whoever carried it out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// The bytes have another digest than the request states.
+    Digest,
+    /// The bytes, or a file that the document names, have another size than stated.
+    Size,
+    /// The document names files that are not there.
+    MissingFiles,
+    /// The document is larger than any may be.
+    TooLarge,
+    /// What is to be removed is needed by a document.
+    Needed,
+    /// There is no such upload.
+    UnknownUpload,
+    /// Nothing of this name is there.
+    UnknownName,
+}
+
 /// What happened, to be told to the client.
 #[derive(Clone, Debug)]
 pub enum Outcome<'a> {
@@ -242,6 +308,17 @@ pub enum Outcome<'a> {
     },
     /// Something is removed.
     Removed,
+    /// Nothing but that this is a registry.
+    Root,
+    /// A page of the names of all repositories.
+    Catalog {
+        /// What was asked for.
+        request: &'a CatalogRequest,
+        /// The names, with their repositories in front.
+        names: &'a [String],
+        /// Whether there are more.
+        has_more: bool,
+    },
     /// A page of a listing.
     List {
         /// What was asked for.

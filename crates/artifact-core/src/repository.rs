@@ -51,6 +51,8 @@ pub struct Repository {
     pub description: String,
     /// Which tool manages it, empty when nobody says so.
     pub managed_by: String,
+    /// Whether reading it needs a permission.
+    pub private: bool,
     /// Increases with every change.
     pub revision: i64,
     /// When it was created.
@@ -183,4 +185,7 @@ pub struct Virtual {
     pub members: Vec<RepositoryName>,
     /// Whether versions of one name are united over the members instead of being owned by the first.
     pub merge_versions: bool,
+    /// The local member that takes what is pushed under this name, for types that are published in several
+    /// requests. `None`: nothing can be pushed.
+    pub deployment: Option<RepositoryName>,
 }

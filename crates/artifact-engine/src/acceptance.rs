@@ -16,7 +16,7 @@ use crate::contradictions::{agrees, drop_contradicted};
 use crate::documents::Loaded;
 use crate::flight::{Job, Phase};
 use crate::publish;
-use crate::remote::{Place, Wanted, job_at, take_off};
+use crate::remote::{Place, Wanted, forget_failure, job_at, take_off};
 use crate::rows::HotRow;
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
@@ -158,7 +158,7 @@ async fn fetch(
     let mut job = job_at(shared, wanted, held, place);
     job.believe_absence = true;
     job.verify_before_serve = true;
-    shared.board.forget_failure(&wanted.key);
+    forget_failure(shared, &wanted.key).await;
     let (mut passenger, _) = take_off(shared, job);
     Ok(passenger.finished().await)
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use artifact_core::ports::{BlobPayload, ByteRange};
-use artifact_core::{ByteStream, Class, RepositoryId, Result, Timestamp};
+use artifact_core::{ByteStream, Class, RepositoryId, Result, Timestamp, Worded};
 use bytes::Bytes;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::multipart::Parts;
 use crate::request::{CacheResult, Outcome, Reply, ReplyBody};
 use crate::rows::HotRow;
-use crate::selection::{Selection, Validators, select};
+use crate::selection::{Selection, Validators, select, select_several};
 use crate::shared::Shared;
 use crate::statistics::Counters;
 
@@ -134,6 +135,11 @@ pub(crate) async fn from_row(
         size: Some(hot.row.size),
     };
     let selection = select(asking.headers, validators)?;
+    if selection == Selection::Whole
+        && let Some(ranges) = select_several(asking.headers, validators)?
+    {
+        return Ok(Some(several(shared, asking, hot, class, &ranges, note)));
+    }
     let mut headers = hot.headers.clone();
     let now = shared.parts.clock.now();
     stamp(&mut headers, note, class, now.since(hot.row.validated_at).as_secs());
@@ -157,6 +163,37 @@ pub(crate) async fn from_row(
     let mut reply = asking.reply(status, headers, payload, note.result());
     reply.outcome.blob = Some(hot.row.blob);
     Ok(Some(reply))
+}
+
+/// Several ranges of a stored file.
+fn several(
+    shared: &Shared,
+    asking: &Asking<'_>,
+    hot: &Arc<HotRow>,
+    class: Class,
+    ranges: &[ByteRange],
+    note: CacheNote,
+) -> Reply {
+    let mut headers = hot.headers.clone();
+    let now = shared.parts.clock.now();
+    stamp(&mut headers, note, class, now.since(hot.row.validated_at).as_secs());
+    shared.accesses.note(&hot.row.key);
+    let content_type = hot.row.content_type.as_deref().unwrap_or("application/octet-stream");
+    let parts = Parts::new(ranges, hot.row.size, content_type);
+    let length = parts.length();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Ok(content_type) = HeaderValue::try_from(parts.content_type()) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    let status = StatusCode::PARTIAL_CONTENT;
+    if asking.is_head() {
+        return asking.reply(status, headers, ReplyBody::Empty, note.result());
+    }
+    asking.counters.served(length, true);
+    let body = parts.stream(Arc::clone(&shared.parts.blobs), hot.row.blob);
+    let mut reply = asking.reply(status, headers, ReplyBody::Stream(body), note.result());
+    reply.outcome.blob = Some(hot.row.blob);
+    reply
 }
 
 /// Opens the bytes of a row. A blob that is missing or has another size than the row says is
@@ -315,6 +352,18 @@ pub(crate) fn plain(asking: &Asking<'_>, status: StatusCode, mut headers: Header
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     asking.reply(status, headers, ReplyBody::Empty, CacheResult::None)
+}
+
+/// An answer in the words of a protocol. Nobody keeps it.
+pub(crate) fn worded(asking: &Asking<'_>, worded: Worded, result: CacheResult) -> Reply {
+    let Worded { status, mut headers, body } = worded;
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let body =
+        if asking.is_head() || body.is_empty() { ReplyBody::Empty } else { ReplyBody::Full(body) };
+    asking.reply(status, headers, body, result)
 }
 
 /// An answer that upstream gave to a forwarded question.

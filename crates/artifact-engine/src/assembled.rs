@@ -320,7 +320,7 @@ impl Making {
         })?;
         let members = self.members.clone();
         let admits = move |position: usize, path: &str| {
-            members.get(position).is_none_or(|member| member.rules.denial(path).is_none())
+            members.get(position).is_none_or(|member| member.denial(path).is_none())
         };
         let context = AssemblyContext {
             by_member: self.set.mounted.kind() == RepositoryKind::Virtual,

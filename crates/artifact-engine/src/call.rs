@@ -6,7 +6,6 @@ use artifact_core::{Definition, PackageRequest, Remote, RepoPath, Result, Target
 use http::HeaderMap;
 
 use crate::answer::Asking;
-use crate::mount::mount_url;
 use crate::request::Request;
 use crate::snapshot::{Mounted, Snapshot};
 
@@ -65,7 +64,7 @@ impl<'a> Call<'a> {
 
     /// The URL of the addressed repository, which the links in its documents begin with.
     pub(crate) fn base_url(&self) -> String {
-        mount_url(self.request.origin, self.mounted.kind(), self.mounted.name())
+        format!("{}{}", self.request.origin.trim_end_matches('/'), self.mounted.path())
     }
 
     /// Whether clients reach us by https.
@@ -84,7 +83,7 @@ pub(crate) fn remote_of(mounted: &Mounted) -> Option<&Remote> {
 
 /// Refuses what the operator's rules on `mounted` refuse.
 pub(crate) fn admit(mounted: &Mounted, target: &Target) -> Result<()> {
-    match mounted.rules.denial(target.path.as_str()) {
+    match mounted.denial(target.path.as_str()) {
         Some(denial) => Err(denial.to_error(mounted.name())),
         None => Ok(()),
     }

@@ -94,6 +94,10 @@ pub(crate) async fn gather(shared: &Arc<Shared>, sources: Vec<Source>) -> Result
 }
 
 async fn companions_of(shared: &Arc<Shared>, source: &Source) -> Result<Arc<[Target]>> {
+    // What is hosted here is whole.
+    if source.mounted.upstream.is_none() {
+        return Ok(Arc::default());
+    }
     let key = Key::of(source.mounted.id(), &source.target, source.blob);
     if let Some(known) = shared.companions.0.get(&key) {
         return Ok(known);

@@ -21,6 +21,7 @@ use crate::call::{Call, admit};
 use crate::companions::{Placed, gather};
 use crate::flight::{Passenger, Phase};
 use crate::freshness::Plan;
+use crate::hosting;
 use crate::keys;
 use crate::remote::{
     Wanted, circuit_open, failure_detail, hit, job, offline, remembered_absence, take_off,
@@ -255,14 +256,15 @@ struct Work {
 impl Work {
     fn rewrite(&self) -> Result<artifact_core::Rewritten> {
         let documents: Vec<_> = self.loaded.iter().map(Loaded::document).collect();
-        let rules: Vec<_> = self.loaded.iter().map(|loaded| &loaded.mounted.rules).collect();
+        let members: Vec<_> = self.loaded.iter().map(|loaded| &loaded.mounted).collect();
         // A file that one member refuses may come from another; the file itself is judged again when it is asked for.
-        let admits = |path: &str| rules.iter().any(|rules| rules.denial(path).is_none());
+        let admits = |path: &str| members.iter().any(|member| member.denial(path).is_none());
         let changed_at = self.loaded.iter().map(|loaded| loaded.changed_at).max();
         let context = RewriteContext {
             wanted: &self.variant,
             admits: &admits,
             secure: self.secure,
+            repository: self.addressed.name(),
             kind: self.addressed.kind(),
             path: &self.target.path,
             changed_at: changed_at.unwrap_or(Timestamp::from_millis(0)),
@@ -320,6 +322,31 @@ async fn read_blob(shared: &Shared, hot: &HotRow) -> Result<Option<Bytes>> {
             Ok(Some(body.into()))
         }
     }
+}
+
+/// The document of a hosted repository, made of what it holds now.
+pub(crate) async fn hosted(
+    shared: &Arc<Shared>,
+    mounted: &Arc<Mounted>,
+    target: &Target,
+) -> Result<Source> {
+    let body = hosting::document(shared, mounted, target).await?;
+    let mut hasher = shared.parts.spool.hasher(&[]);
+    hasher.update(&body);
+    let blob = hasher
+        .digests()
+        .blob_id()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the spool computed no SHA-256"))?;
+    let now = shared.parts.clock.now();
+    Ok(Source {
+        mounted: Arc::clone(mounted),
+        target: Arc::new(target.clone()),
+        blob,
+        note: CacheNote::Hit { ttl: None },
+        validated_at: now,
+        changed_at: now,
+        content: Content::Carried { body, url: String::new(), content_type: None },
+    })
 }
 
 /// The raw document of a remote in the state in which it may be served now.

@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_core::ports::{BlobStore, MetaStore, Peers, Selector, Spool, TtlCache, Upstream};
+use artifact_core::ports::{
+    BlobStore, MetaStore, Peers, Selector, Spool, Staging, TtlCache, Upstream,
+};
 use artifact_core::{
-    Clock, Definition, Error, ErrorBody, ErrorKind, Problem, RepoPath, RepositoryId,
-    RepositoryKind, RequestBody, Result, Route, Shape, Signer,
+    Clock, Definition, Error, ErrorBody, ErrorKind, Outcome, Problem, Publishing, RepoPath,
+    RepositoryId, RequestBody, Result, Route, Shape, Signer, Worded,
 };
 use http::Method;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,10 @@ use crate::call::{Call, RequestParts, admit};
 use crate::collector::Collector;
 use crate::companions::Companions;
 use crate::configuration::Configuration;
+use crate::described::describe;
 use crate::flight::{Board, SharedFlight, SpareRoom};
+use crate::hosting::Promises;
+use crate::mount::{Mount, REGISTRY_ROOT};
 use crate::providers::Providers;
 use crate::remote::{self, Wanted};
 use crate::renditions::Renditions;
@@ -31,8 +36,10 @@ use crate::shared::Shared;
 use crate::snapshot::Mounted;
 use crate::statistics::{Accesses, Statistics, flush_accesses};
 use crate::survey::Surveys;
+use crate::token_uses::TokenUses;
 use crate::{
-    assembled, coherence, documents, eviction, forward, local, public_keys, virtual_repository,
+    assembled, coherence, documents, eviction, forward, hosting, local, public_keys,
+    virtual_repository,
 };
 
 /// How long the access log may take to bring its last records to safety, whatever the grace.
@@ -45,6 +52,8 @@ pub struct EngineParts {
     pub meta: Arc<dyn MetaStore>,
     /// Bytes.
     pub blobs: Arc<dyn BlobStore>,
+    /// The bytes of uploads that take several requests.
+    pub staging: Arc<dyn Staging>,
     /// Temporary files.
     pub spool: Arc<dyn Spool>,
     /// Hints.
@@ -66,6 +75,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     statistics: Arc<Statistics>,
     access_log: Option<AccessLogQueue>,
+    token_uses: Arc<TokenUses>,
 }
 
 impl fmt::Debug for Engine {
@@ -93,6 +103,7 @@ impl Engine {
             companions: Companions::new(),
             assemblies: Assemblies::default(),
             surveys: Surveys::new(),
+            promises: Promises::new(),
             configuration: Arc::new(configuration),
             accesses,
             collector: Arc::new(Collector::new(&parts, &settings, Arc::clone(&statistics))),
@@ -105,7 +116,8 @@ impl Engine {
             Some(settings) => Some(access_log::start(&shared, settings).await?),
             None => None,
         };
-        let engine = Arc::new(Self { shared, statistics, access_log });
+        let token_uses = Arc::default();
+        let engine = Arc::new(Self { shared, statistics, access_log, token_uses });
         engine.start_tasks(queue);
         Ok(engine)
     }
@@ -116,6 +128,7 @@ impl Engine {
         let every = shared.settings.flush_interval;
         shared.tasks.spawn(coherence::follow_changes(Arc::clone(shared)));
         shared.tasks.spawn(eviction::keep_quota(Arc::clone(shared)));
+        shared.tasks.spawn(hosting::give_up_what_expired(Arc::clone(shared)));
         shared.tasks.spawn(Arc::clone(&shared.collector).run_on_schedule(shared.stop.clone()));
         if shared.settings.coordination == Coordination::Shared {
             shared.tasks.spawn(coherence::forget_old_changes(Arc::clone(shared)));
@@ -129,6 +142,8 @@ impl Engine {
             every,
             shared.stop.clone(),
         ));
+        let uses = Arc::clone(&self.token_uses);
+        shared.tasks.spawn(uses.run(Arc::clone(&meta), every, shared.stop.clone()));
         let statistics = Arc::clone(&self.statistics);
         shared.tasks.spawn(statistics.run(meta, clock, every, shared.stop.clone()));
     }
@@ -136,7 +151,7 @@ impl Engine {
     /// Answers a request to a repository.
     pub async fn serve(&self, mut request: Request<'_>) -> Result<Reply> {
         let snapshot = self.shared.configuration.snapshot();
-        let mounted = snapshot.require(request.kind, request.repository)?;
+        let mounted = snapshot.require(request.mount, request.repository)?;
         let path = RepoPath::from_encoded(request.path, mounted.provider.path_rules())
             .map_err(|error| Error::new(ErrorKind::BadRequest, error.to_string()))?;
         let public_url = self.shared.settings.public_url.as_deref();
@@ -147,10 +162,13 @@ impl Engine {
         if let Err(error) = &result {
             count_failure(mounted, error);
         }
-        result
+        result.map_err(|error| refusal_as_told(mounted, error))
     }
 
     async fn dispatch(&self, call: &Call<'_>, body: Option<RequestBody>) -> Result<Reply> {
+        if let Some(concerned) = hosting::concerned(call)? {
+            return Box::pin(hosting::serve(&self.shared, call, concerned, body)).await;
+        }
         let method = call.request.method;
         match &call.mounted.repository.definition {
             Definition::Local(_) if method == Method::PUT => {
@@ -199,7 +217,9 @@ impl Engine {
                     return Ok(reply);
                 }
                 let wanted = Wanted::new(call.mounted, &target)?;
-                remote::serve(&self.shared, call, &wanted).await
+                let mut reply = remote::serve(&self.shared, call, &wanted).await?;
+                describe(&self.shared, call.mounted, &target, &mut reply);
+                Ok(reply)
             }
             Definition::Local(_) => {
                 Box::pin(local::serve(&self.shared, call, call.mounted, &target)).await
@@ -235,16 +255,50 @@ impl Engine {
         }
     }
 
-    /// An error in the form that the repository's clients print; `None` if there is no such repository.
+    /// An error in the form that the repository's clients print; `None` if nobody knows which that is.
     pub fn error_body(
         &self,
-        kind: RepositoryKind,
+        mount: Mount,
         repository: &str,
         problem: &Problem<'_>,
     ) -> Option<ErrorBody> {
         let snapshot = self.shared.configuration.snapshot();
-        let mounted = snapshot.require(kind, repository).ok()?;
-        Some(mounted.provider.error_body(problem))
+        match (snapshot.mounted(mount, repository), mount) {
+            (Some(mounted), _) => Some(mounted.provider.error_body(problem)),
+            (None, Mount::Package(_)) => None,
+            // Whoever asks a registry understands its protocol, whatever repository is missing.
+            (None, Mount::Registry) => {
+                let provider = self.shared.parts.providers.registry()?;
+                Some(provider.error_body(problem))
+            }
+        }
+    }
+
+    /// That there is a registry below [`REGISTRY_ROOT`], in the words of its protocol.
+    pub fn registry_ping(&self) -> Result<Worded> {
+        Ok(self.registry_rules()?.word(&Outcome::Root, REGISTRY_ROOT))
+    }
+
+    /// A page of the names of all hosted repositories of the registry that `may_read` admits.
+    pub async fn registry_catalog(
+        &self,
+        query: Option<&str>,
+        may_read: &(dyn Fn(&Mounted) -> bool + Send + Sync),
+    ) -> Result<Worded> {
+        let rules = self.registry_rules()?;
+        let request = rules.catalog(query)?;
+        let snapshot = self.shared.configuration.snapshot();
+        let found = hosting::catalog(&self.shared, &snapshot, &request, may_read).await?;
+        let (names, has_more) = (found.names.as_slice(), found.has_more);
+        let outcome = Outcome::Catalog { request: &request, names, has_more };
+        Ok(rules.word(&outcome, REGISTRY_ROOT))
+    }
+
+    fn registry_rules(&self) -> Result<&dyn Publishing> {
+        let registry = self.shared.parts.providers.registry();
+        registry
+            .and_then(|provider| provider.publishing())
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no registry here"))
     }
 
     /// The ports.
@@ -275,6 +329,11 @@ impl Engine {
     /// Where records of requests go; `None` when no access log is kept.
     pub fn access_log(&self) -> Option<&AccessLogQueue> {
         self.access_log.as_ref()
+    }
+
+    /// Where uses of tokens are noted.
+    pub fn token_uses(&self) -> &Arc<TokenUses> {
+        &self.token_uses
     }
 
     /// The download `id` of this process, for another replica that reads along; `None` when it
@@ -314,6 +373,16 @@ impl Engine {
 
 fn method_not_allowed() -> Error {
     Error::new(ErrorKind::MethodNotAllowed, "this repository does not take this method here")
+}
+
+/// Whose credential upstream wants is no business of our clients, who would look for one of theirs.
+fn refusal_as_told(mounted: &Mounted, error: Error) -> Error {
+    let is_hidden = mounted.provider.defaults().refusal_means_absence;
+    if !is_hidden || error.kind() != ErrorKind::UpstreamAuth {
+        return error;
+    }
+    let text = format!("there is no such thing as far as can be told: {}", error.public());
+    Error::new(ErrorKind::NotFound, text).with_source(error)
 }
 
 fn count_failure(mounted: &Mounted, error: &Error) {

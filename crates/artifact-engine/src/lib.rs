@@ -12,7 +12,7 @@
 //!
 //! use artifact_core::ports::{NewRepository, Precondition, RepositoryStore};
 //! use artifact_core::{Clock, Definition, Provider, Remote, RepositoryKind, SystemClock};
-//! use artifact_engine::{Engine, EngineParts, Providers, ReplyBody, Request, Settings};
+//! use artifact_engine::{Engine, EngineParts, Mount, Providers, ReplyBody, Request, Settings};
 //! use cas_store::{FileSpool, MemoryStore, Quota};
 //! use testkit::{MemoryMetaStore, Script, ScriptedUpstream};
 //!
@@ -22,10 +22,12 @@
 //! let upstream = Arc::new(ScriptedUpstream::new());
 //! upstream.on("/files/hello.txt", Script::ok("hello"));
 //! let meta = Arc::new(MemoryMetaStore::default());
+//! let blobs = Arc::new(MemoryStore::new());
 //! let generic: Arc<dyn Provider> = Arc::new(provider_generic::GenericProvider::new());
 //! let parts = EngineParts {
 //!     meta: meta.clone(),
-//!     blobs: Arc::new(MemoryStore::new()),
+//!     blobs: blobs.clone(),
+//!     staging: blobs,
 //!     spool: Arc::new(FileSpool::open(directory.path().join("spool"), Quota::default())?),
 //!     ttl: Arc::new(ttl_cache::MemoryTtlCache::default()),
 //!     upstream: upstream.clone(),
@@ -41,6 +43,7 @@
 //!     package_type: "generic".parse()?,
 //!     description: String::new(),
 //!     managed_by: String::new(),
+//!     private: false,
 //!     definition: Definition::Remote(Box::new(Remote::new("http://upstream.example/files/"))),
 //! };
 //! meta.put_repository(remote, Precondition::Absent, SystemClock.now()).await?;
@@ -49,7 +52,7 @@
 //! // One GET; the second would be a hit.
 //! let reply = engine
 //!     .serve(Request {
-//!         kind: RepositoryKind::Remote,
+//!         mount: Mount::Package(RepositoryKind::Remote),
 //!         repository: "files",
 //!         method: &http::Method::GET,
 //!         path: "hello.txt",
@@ -81,15 +84,18 @@ mod companions;
 mod configuration;
 mod contradictions;
 mod crash_point;
+mod described;
 mod documents;
 mod engine;
 mod eviction;
 mod flight;
 mod forward;
 mod freshness;
+mod hosting;
 mod keys;
 mod local;
 mod mount;
+mod multipart;
 mod passthrough;
 mod policy;
 mod providers;
@@ -107,6 +113,7 @@ mod snapshot;
 mod statistics;
 mod storing;
 mod survey;
+mod token_uses;
 mod verdict;
 mod virtual_repository;
 
@@ -115,10 +122,11 @@ pub use collector::{Collection, CollectionRequest, Collector};
 pub use configuration::Configuration;
 pub use engine::{Engine, EngineParts};
 pub use flight::SharedFlight;
-pub use mount::{mount_path, mount_url, parse_mount};
+pub use mount::{Mount, REGISTRY_ROOT, mount_path, mount_url, parse_mount};
 pub use policy::{Denial, RuleError, RuleList, Rules};
 pub use providers::Providers;
 pub use request::{CacheResult, Outcome, Reply, ReplyBody, Request};
 pub use settings::{AccessLogSettings, CollectorSettings, Coordination, Settings};
 pub use snapshot::{Mounted, Snapshot};
 pub use statistics::Counters;
+pub use token_uses::TokenUses;

@@ -68,6 +68,9 @@ pub(crate) async fn serve(
         insert_checksums(&mut reply.headers, &hot.row);
         return Ok(reply);
     }
+    if mounted.provider.hosting().is_none() {
+        return Err(absent());
+    }
     checksum(shared, call, mounted, &target.path).await
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use artifact_core::Provider;
+use artifact_core::{MountPoint, Provider};
 
 /// The rule books of this server by package type. Registering a type is the one line that
 /// an additional package type costs.
@@ -14,6 +14,11 @@ impl Providers {
     /// The rule book of `package_type`.
     pub fn get(&self, package_type: &str) -> Option<Arc<dyn Provider>> {
         self.0.get(package_type).map(Arc::clone)
+    }
+
+    /// The rule book of the registry below `/v2`, if a type is registered that is mounted there.
+    pub fn registry(&self) -> Option<&Arc<dyn Provider>> {
+        self.0.values().find(|provider| provider.mount_point() == MountPoint::Registry)
     }
 
     /// The registered types in order of name.

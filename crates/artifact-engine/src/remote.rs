@@ -209,7 +209,10 @@ async fn miss(shared: &Arc<Shared>, call: &Call<'_>, wanted: &Wanted<'_>) -> Res
     if let Some(error) = remembered_absence(shared, &wanted.key).await {
         return Err(error);
     }
-    if call.request.method == Method::HEAD {
+    // Whoever asks for the head of what has a digest header wants to know the digest, and comes for the rest next.
+    let is_fetched_whole = wanted.class == Class::Mutable
+        && wanted.mounted.provider.defaults().digest_header.is_some();
+    if call.request.method == Method::HEAD && !is_fetched_whole {
         let job = job(shared, wanted, None).await?;
         return passthrough::head(shared, call, &job).await;
     }
@@ -241,9 +244,19 @@ async fn moved(
     if job.url == *url && error.kind() != ErrorKind::Integrity {
         return Err(error);
     }
-    shared.board.forget_failure(&wanted.key);
+    forget_failure(shared, &wanted.key).await;
     let (passenger, collapsed) = take_off(shared, job);
     ride(shared, call, wanted, passenger, None, collapsed).await
+}
+
+/// Lets the next flight of `key` ask upstream although the last one failed or found nothing a moment
+/// ago. A replica that finds the absence remembered when it is its turn believes another replica.
+pub(crate) async fn forget_failure(shared: &Shared, key: &RowKey) {
+    shared.board.forget_failure(key);
+    let forgotten = shared.parts.ttl.remove(&keys::negative(key)).await;
+    if let Err(error) = forgotten {
+        tracing::debug!(%error, path = %key.path, "an absence is forgotten by itself");
+    }
 }
 
 /// The absence that upstream told us of a moment ago.
@@ -496,10 +509,22 @@ async fn locate(shared: &Arc<Shared>, wanted: &Wanted<'_>) -> Result<Place> {
         let url = reference::below(&upstream.base_url, reference, suffix)?;
         Ok(Place::of(url, Trust::Configured))
     };
+    let elsewhere = |url: &str| {
+        Place::listed(FileFact { url: url.to_owned(), ..FileFact::default() }, upstream)
+    };
     match &wanted.target.origin {
         Origin::Upstream(reference) => below(reference),
-        Origin::Elsewhere(url) => {
-            Place::listed(FileFact { url: url.clone(), ..FileFact::default() }, upstream)
+        Origin::Addressed { reference, digest } => {
+            let place = below(reference)?;
+            Ok(Place { digests: Digests::from_iter([digest.clone()]), ..place })
+        }
+        Origin::Elsewhere(url) => elsewhere(url),
+        Origin::Relayed { offer, reference, otherwise } => {
+            match Box::pin(documents::source(shared, wanted.mounted, offer)).await {
+                Ok(_) => below(reference),
+                Err(error) if error.is_absent() => elsewhere(otherwise),
+                Err(error) => Err(error),
+            }
         }
         Origin::Index { index, unlisted } => {
             let path = wanted.target.path.as_str();

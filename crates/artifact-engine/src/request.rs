@@ -1,14 +1,16 @@
 //! What goes into the engine and what comes out.
 
-use artifact_core::{BlobId, ByteStream, RepositoryId, RepositoryKind, RequestBody};
+use artifact_core::{BlobId, ByteStream, RepositoryId, RequestBody};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+
+use crate::mount::Mount;
 
 /// A request to one repository, stripped of everything that is the listener's business.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The kind that the route names.
-    pub kind: RepositoryKind,
+    /// What the route says of the repository besides its name.
+    pub mount: Mount,
     /// The repository's name as in the route, not yet looked up.
     pub repository: &'a str,
     /// The method.

@@ -1,7 +1,9 @@
 //! Hot rows: what a hit needs without asking the metadata store.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use artifact_core::ports::{MetaStore, RowChange, Selector};
 use artifact_core::{ArtifactRow, RepositoryId, Result, RowKey, Timestamp};
@@ -9,6 +11,9 @@ use http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_
 use http::{HeaderMap, HeaderValue};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+
+/// Groups of rows whose changes are counted together.
+const CHANGE_GROUPS: usize = 256;
 
 /// What a row weighs besides its texts, headers included; measured, rounded up.
 const ROW_WEIGHT: u64 = 600;
@@ -97,12 +102,53 @@ impl Weighter<RowKey, Arc<HotRow>> for ByTexts {
 pub(crate) struct Rows {
     meta: Arc<dyn MetaStore>,
     cache: Cache<RowKey, Arc<HotRow>, ByTexts>,
+    changes: Changes,
+}
+
+/// Counts changes of rows, so that a row that was being read meanwhile is not kept: it may be older than the
+/// change. Counted in groups, so that few reads meet a change of another row.
+#[derive(Debug)]
+struct Changes([AtomicU64; CHANGE_GROUPS]);
+
+/// How many changes there had been of the group of a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Moment(u64);
+
+impl Changes {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    fn now(&self, key: &RowKey) -> Moment {
+        Moment(self.group(key).map_or(0, |group| group.load(Ordering::SeqCst)))
+    }
+
+    /// To be called before the row is forgotten or replaced.
+    fn count(&self, key: &RowKey) {
+        if let Some(group) = self.group(key) {
+            group.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn count_all(&self) {
+        for group in &self.0 {
+            group.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn group(&self, key: &RowKey) -> Option<&AtomicU64> {
+        let mut hasher = DefaultHasher::new();
+        key.path.hash(&mut hasher);
+        let groups = CHANGE_GROUPS as u64;
+        self.0.get(usize::try_from(hasher.finish() % groups).unwrap_or_default())
+    }
 }
 
 impl Rows {
     pub(crate) fn new(meta: Arc<dyn MetaStore>, capacity_bytes: u64) -> Self {
         let items = usize::try_from(capacity_bytes / ROW_WEIGHT).unwrap_or(usize::MAX);
-        Self { meta, cache: Cache::with_weighter(items, capacity_bytes, ByTexts) }
+        let cache = Cache::with_weighter(items, capacity_bytes, ByTexts);
+        Self { meta, cache, changes: Changes::new() }
     }
 
     /// The row if it is hot. No I/O.
@@ -120,19 +166,34 @@ impl Rows {
 
     /// The row as the metadata store has it now.
     pub(crate) async fn read(&self, key: &RowKey) -> Result<Option<Arc<HotRow>>> {
-        Ok(self.meta.row(key).await?.map(|row| self.keep(row)))
+        let moment = self.changes.now(key);
+        Ok(self.meta.row(key).await?.map(|row| self.keep_read(row, moment)))
     }
 
-    /// Makes a row hot that was just read or written.
+    /// Makes a row hot that was being read since `moment`, unless it changed meanwhile.
+    fn keep_read(&self, row: ArtifactRow, moment: Moment) -> Arc<HotRow> {
+        let key = row.key.clone();
+        let hot = Arc::new(HotRow::new(row));
+        self.cache.insert(key.clone(), Arc::clone(&hot));
+        // After the insertion: a change that is counted later forgets the row later, too.
+        if self.changes.now(&key) != moment {
+            self.cache.remove(&key);
+        }
+        hot
+    }
+
+    /// Makes a row hot that was just written.
     pub(crate) fn keep(&self, row: ArtifactRow) -> Arc<HotRow> {
         let key = row.key.clone();
         let hot = Arc::new(HotRow::new(row));
+        self.changes.count(&key);
         self.cache.insert(key, Arc::clone(&hot));
         hot
     }
 
     /// Forgets one row.
     pub(crate) fn forget(&self, key: &RowKey) {
+        self.changes.count(key);
         self.cache.remove(key);
     }
 
@@ -148,6 +209,7 @@ impl Rows {
                 Selector::Prefix(prefix) => prefixes.push((change.repository, prefix.as_str())),
             }
         }
+        self.changes.count_all();
         self.cache.retain(|key, _| {
             let path = key.path.as_str();
             let is_below = |(repository, prefix): &(RepositoryId, &str)| {
@@ -159,11 +221,13 @@ impl Rows {
 
     /// Forgets every row.
     pub(crate) fn forget_all(&self) {
+        self.changes.count_all();
         self.cache.clear();
     }
 
     /// Forgets the selected rows of a repository.
     pub(crate) fn forget_selected(&self, repository: RepositoryId, selector: &Selector) {
+        self.changes.count_all();
         self.cache.retain(|key, _| {
             let selected = match selector {
                 Selector::Path(path) => key.path == *path,
@@ -171,5 +235,61 @@ impl Rows {
             };
             key.repository != repository || !selected
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact_core::{BlobId, Class, Digests, RepoPath, Variant};
+    use testkit::MemoryMetaStore;
+
+    use super::*;
+
+    fn row() -> ArtifactRow {
+        let now = Timestamp::from_seconds(1);
+        ArtifactRow {
+            key: RowKey {
+                repository: RepositoryId(1),
+                path: RepoPath::from_decoded("a/b").unwrap(),
+                variant: Variant::SOURCE,
+            },
+            blob: BlobId::from_bytes([7; 32]),
+            size: 1,
+            class: Class::Immutable,
+            content_type: None,
+            upstream_etag: None,
+            upstream_last_modified: None,
+            upstream_url: None,
+            checksums: Digests::new(),
+            fetched_at: now,
+            validated_at: now,
+            expires_at: None,
+            generation: 1,
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_read_while_it_changed_does_not_become_hot() {
+        let rows = Rows::new(Arc::new(MemoryMetaStore::default()), 1 << 20);
+        let (row, key) = (row(), row().key);
+        let everything = Selector::Prefix(String::new());
+        let changes: [(&str, &dyn Fn()); 4] = [
+            ("forgotten", &|| rows.forget(&key)),
+            ("evicted", &|| rows.forget_selected(key.repository, &everything)),
+            ("everything forgotten", &|| rows.forget_all()),
+            ("changed elsewhere", &|| {
+                let selector = Selector::Path(key.path.clone());
+                rows.forget_changed(&[RowChange { id: 1, repository: key.repository, selector }]);
+            }),
+        ];
+        for (name, change) in changes {
+            let moment = rows.changes.now(&key);
+            change();
+            rows.keep_read(row.clone(), moment);
+            assert!(rows.hot(&key).is_none(), "{name}");
+        }
+        let moment = rows.changes.now(&key);
+        rows.keep_read(row.clone(), moment);
+        assert!(rows.hot(&key).is_some());
     }
 }

@@ -8,6 +8,9 @@ use http::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
+/// Ranges of one request that are sent as parts.
+const SEVERAL: usize = 256;
+
 /// What to send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Selection {
@@ -44,13 +47,43 @@ pub(crate) fn select(headers: &HeaderMap, validators: Validators<'_>) -> Result<
     }
     match parse_range(range, size) {
         RangeRequest::One(range) => Ok(Selection::Part(range)),
-        // Several ranges may be answered with everything (RFC 9110, section 14.2).
+        // Several ranges may be answered with everything (RFC 9110, section 14.2); see [`select_several`].
         RangeRequest::Ignored => Ok(Selection::Whole),
-        RangeRequest::Unsatisfiable => Err(Error::new(
-            ErrorKind::RangeNotSatisfiable { size },
-            "the requested range lies outside the file",
-        )),
+        RangeRequest::Unsatisfiable => Err(outside(size)),
     }
+}
+
+/// The ranges of a request for several that [`select`] answers with everything: those that lie within the
+/// file, in the order of the request. `None` sends everything: there is one range at most, some are not well-formed, or
+/// they are so many, or overlap so much, that everything is less work. Fails with 416 if all lie outside.
+pub(crate) fn select_several(
+    headers: &HeaderMap,
+    validators: Validators<'_>,
+) -> Result<Option<Vec<ByteRange>>> {
+    let (Some(value), Some(size)) = (text(headers, &RANGE), validators.size) else {
+        return Ok(None);
+    };
+    let Some(specifications) = value.trim().strip_prefix("bytes=") else { return Ok(None) };
+    if !specifications.contains(',') || !if_range_holds(headers, validators) {
+        return Ok(None);
+    }
+    let mut ranges = Vec::new();
+    for specification in specifications.split(',') {
+        match parse_specification(specification, size) {
+            RangeRequest::One(range) => ranges.push(range),
+            RangeRequest::Unsatisfiable => {}
+            RangeRequest::Ignored => return Ok(None),
+        }
+    }
+    if ranges.is_empty() {
+        return Err(outside(size));
+    }
+    let total = ranges.iter().fold(0_u64, |sum, range| sum.saturating_add(range.length()));
+    Ok((ranges.len() <= SEVERAL && total <= size).then_some(ranges))
+}
+
+fn outside(size: u64) -> Error {
+    Error::new(ErrorKind::RangeNotSatisfiable { size }, "the requested range lies outside the file")
 }
 
 fn check_preconditions(headers: &HeaderMap, validators: Validators<'_>) -> Result<()> {
@@ -110,11 +143,17 @@ enum RangeRequest {
 }
 
 fn parse_range(value: &str, size: u64) -> RangeRequest {
-    let Some(spec) = value.trim().strip_prefix("bytes=") else { return RangeRequest::Ignored };
-    let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Ignored };
-    if last.contains(',') {
-        return RangeRequest::Ignored;
+    match value.trim().strip_prefix("bytes=") {
+        Some(several) if several.contains(',') => RangeRequest::Ignored,
+        Some(one) => parse_specification(one, size),
+        None => RangeRequest::Ignored,
     }
+}
+
+fn parse_specification(specification: &str, size: u64) -> RangeRequest {
+    let Some((first, last)) = specification.trim().split_once('-') else {
+        return RangeRequest::Ignored;
+    };
     let number = |digits: &str| digits.trim().parse::<u64>().ok();
     let range = match (first.trim(), last.trim()) {
         ("", suffix) => match number(suffix) {
@@ -129,6 +168,8 @@ fn parse_range(value: &str, size: u64) -> RangeRequest {
             (Some(start), Some(last)) if start <= last => {
                 ByteRange { start, end: last.saturating_add(1).min(size) }
             }
+            // No byte is in it. Clients that test for ranges expect to be told so.
+            (Some(_), Some(_)) => return RangeRequest::Unsatisfiable,
             _ => return RangeRequest::Ignored,
         },
     };
@@ -175,11 +216,35 @@ mod tests {
             ("bytes=100-", outside),
             ("bytes=-0", outside),
             ("bytes=0-1,5-6", Ok(Selection::Whole)),
-            ("bytes=9-1", Ok(Selection::Whole)),
+            ("bytes=9-1", outside),
             ("bytes=x-", Ok(Selection::Whole)),
             ("pages=1-2", Ok(Selection::Whole)),
         ] {
             assert_eq!(selected(&[(RANGE, value)]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn several_ranges_are_parts_unless_everything_is_less() {
+        let several = |value: &str| {
+            let headers = HeaderMap::from_iter([(RANGE, value.parse().unwrap())]);
+            let validators = Validators { etag: Some(ETAG), modified: None, size: Some(100) };
+            select_several(&headers, validators).map_err(|error| error.kind())
+        };
+        let range = |start, end| ByteRange { start, end };
+        let outside = Err(ErrorKind::RangeNotSatisfiable { size: 100 });
+        let many = format!("bytes={}", vec!["0-0"; SEVERAL + 1].join(","));
+        for (value, expected) in [
+            ("bytes=0-9, 20-29", Ok(Some(vec![range(0, 10), range(20, 30)]))),
+            ("bytes=90-,0-0", Ok(Some(vec![range(90, 100), range(0, 1)]))),
+            ("bytes=0-0,200-", Ok(Some(vec![range(0, 1)]))),
+            ("bytes=200-,300-400", outside),
+            ("bytes=0-9", Ok(None)),
+            ("bytes=0-9,x", Ok(None)),
+            ("bytes=0-99,50-60", Ok(None)),
+            (many.as_str(), Ok(None)),
+        ] {
+            assert_eq!(several(value), expected, "{value}");
         }
     }
 

@@ -36,6 +36,9 @@ pub struct Settings {
     /// How many bytes cached files may occupy before the least used ones are evicted; `None` is
     /// no limit. Hosted files are never evicted.
     pub storage_quota: Option<u64>,
+    /// How long an upload may rest, and how long a hosted file is kept that no document names: a client
+    /// that was told that it is here sends the document within that time.
+    pub upload_expiry: Duration,
     /// The access log in the metadata store; `None` is no access log.
     pub access_log: Option<AccessLogSettings>,
 }
@@ -108,6 +111,7 @@ impl Default for Settings {
             services: Vec::new(),
             collector: CollectorSettings::default(),
             storage_quota: None,
+            upload_expiry: Duration::from_secs(24 * 3600),
             access_log: None,
         }
     }

@@ -11,6 +11,7 @@ use crate::companions::Companions;
 use crate::configuration::Configuration;
 use crate::engine::EngineParts;
 use crate::flight::{Board, SpareRoom};
+use crate::hosting::Promises;
 use crate::renditions::Renditions;
 use crate::rows::Rows;
 use crate::settings::Settings;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) companions: Companions,
     pub(crate) assemblies: Assemblies,
     pub(crate) surveys: Surveys,
+    pub(crate) promises: Promises,
     pub(crate) accesses: Accesses,
     pub(crate) collector: Arc<Collector>,
     /// Every spawned task is owned here.

@@ -1,15 +1,16 @@
 //! The configuration as the serving path sees it: immutable, compiled, swapped as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use artifact_core::ports::{Change, UpstreamTarget};
 use artifact_core::{
-    Definition, Error, ErrorKind, Provider, Repository, RepositoryId, RepositoryKind,
+    Definition, Error, ErrorKind, MountPoint, Provider, Repository, RepositoryId, RepositoryKind,
     RepositoryName, Result,
 };
 
-use crate::policy::Rules;
+use crate::mount::{Mount, mount_path};
+use crate::policy::{Denial, Rules};
 use crate::providers::Providers;
 use crate::statistics::{Counters, Statistics};
 
@@ -19,6 +20,7 @@ pub struct Snapshot {
     generation: i64,
     by_name: HashMap<RepositoryName, Arc<Mounted>>,
     by_id: HashMap<RepositoryId, Arc<Mounted>>,
+    private: HashSet<RepositoryName>,
 }
 
 /// A repository ready to serve: compiled rules, resolved provider.
@@ -78,6 +80,21 @@ impl Mounted {
     pub fn kind(&self) -> RepositoryKind {
         self.repository.kind()
     }
+
+    /// Why the operator's rules refuse a path, if they do. Of a registry they speak of the names that it holds, whatever
+    /// of a name is asked for.
+    pub fn denial(&self, path: &str) -> Option<Denial<'_>> {
+        let subject = match self.provider.mount_point() {
+            MountPoint::Package => path,
+            MountPoint::Registry => path.split_once("/_").map_or(path, |(name, _)| name),
+        };
+        self.rules.denial(subject)
+    }
+
+    /// Its path below our origin, without a trailing slash.
+    pub fn path(&self) -> String {
+        mount_path(self.provider.mount_point(), self.kind(), self.name())
+    }
 }
 
 fn upstream_target(
@@ -115,7 +132,30 @@ impl Snapshot {
                 Err(error) => errors.push(error),
             }
         }
+        snapshot.private = snapshot.find_private();
         (snapshot, errors)
+    }
+
+    /// What is marked as private, and every virtual repository over it: two replicas may have written at once what
+    /// neither would have accepted after the other.
+    fn find_private(&self) -> HashSet<RepositoryName> {
+        let is_marked = |mounted: &&Arc<Mounted>| mounted.repository.private;
+        let name = |mounted: &Arc<Mounted>| mounted.repository.name.clone();
+        let mut private: HashSet<_> = self.all().filter(is_marked).map(name).collect();
+        loop {
+            let exposes = |mounted: &&Arc<Mounted>| match &mounted.repository.definition {
+                Definition::Virtual(virtual_) => {
+                    !private.contains(&mounted.repository.name)
+                        && virtual_.members.iter().any(|member| private.contains(member))
+                }
+                Definition::Remote(_) | Definition::Local(_) => false,
+            };
+            let found: Vec<_> = self.all().filter(exposes).map(name).collect();
+            if found.is_empty() {
+                return private;
+            }
+            private.extend(found);
+        }
     }
 
     fn insert(&mut self, mounted: Arc<Mounted>) {
@@ -133,10 +173,28 @@ impl Snapshot {
         self.by_name.get(name)
     }
 
-    /// The repository of that name and kind, or the 404 that says what is missing.
-    pub fn require(&self, kind: RepositoryKind, name: &str) -> Result<&Arc<Mounted>> {
-        self.find(name).filter(|mounted| mounted.kind() == kind).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("no {kind} repository has this name"))
+    /// Whether reading the repository of that name needs a permission: it is private, or a virtual repository over
+    /// one that is.
+    pub fn is_private(&self, name: &str) -> bool {
+        self.private.contains(name)
+    }
+
+    /// The repository of that name that is addressed in that way.
+    pub fn mounted(&self, mount: Mount, name: &str) -> Option<&Arc<Mounted>> {
+        let is_addressed = |mounted: &&Arc<Mounted>| {
+            mount.addresses(mounted.provider.mount_point(), mounted.kind())
+        };
+        self.find(name).filter(is_addressed)
+    }
+
+    /// The repository of that name that is addressed in that way, or the 404 that says what is missing.
+    pub fn require(&self, mount: Mount, name: &str) -> Result<&Arc<Mounted>> {
+        self.mounted(mount, name).ok_or_else(|| {
+            let text = match mount {
+                Mount::Package(kind) => format!("no {kind} repository has this name"),
+                Mount::Registry => "no repository of this registry has this name".to_owned(),
+            };
+            Error::new(ErrorKind::NotFound, text)
         })
     }
 

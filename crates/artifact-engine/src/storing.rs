@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use artifact_core::ports::Durability;
+use artifact_core::ports::{Durability, Pinned};
 use artifact_core::{BlobId, Result};
 
 use crate::crash_point::crash_point;
@@ -30,9 +30,7 @@ pub(crate) async fn store<T>(
     blob: NewBlob<'_>,
     refer: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let owner = owner(&shared.settings.replica);
-    let until = shared.parts.clock.now().plus(PIN);
-    shared.parts.meta.pin(blob.id, &owner, until).await?;
+    let pin = pin(shared, blob.id).await?;
     let stored = async {
         let NewBlob { id, source, size, durability } = blob;
         shared.parts.blobs.put_file(id, source, size, durability).await?;
@@ -40,8 +38,32 @@ pub(crate) async fn store<T>(
         refer.await
     }
     .await;
-    unpin(shared, blob.id, owner);
+    pin.release(shared);
     stored
+}
+
+/// A blob that is not collected until the pin is released, or ends by itself.
+#[must_use]
+pub(crate) struct Pin {
+    id: BlobId,
+    owner: String,
+    /// Whether the blob was there.
+    pub(crate) found: Pinned,
+}
+
+/// Keeps a blob, stored or not, from being collected.
+pub(crate) async fn pin(shared: &Shared, id: BlobId) -> Result<Pin> {
+    let owner = owner(&shared.settings.replica);
+    let until = shared.parts.clock.now().plus(PIN);
+    let found = shared.parts.meta.pin(id, &owner, until).await?;
+    Ok(Pin { id, owner, found })
+}
+
+impl Pin {
+    /// Lets the blob go.
+    pub(crate) fn release(self, shared: &Shared) {
+        unpin(shared, self.id, self.owner);
+    }
 }
 
 /// Takes a pin away, behind the caller's back: nobody has to wait for that.
@@ -54,8 +76,8 @@ fn unpin(shared: &Shared, id: BlobId, owner: String) {
     });
 }
 
-/// A name that no other pin has.
-fn owner(replica: &str) -> String {
+/// A name that no other pin and no other claim has.
+pub(crate) fn owner(replica: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{replica}/{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

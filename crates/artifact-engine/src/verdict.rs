@@ -132,6 +132,12 @@ pub(crate) fn stated_digests(headers: &HeaderMap) -> Digests {
     digests
 }
 
+/// The digest that a header names as `algorithm:hexadecimal`.
+pub(crate) fn digest_named_in(headers: &HeaderMap, name: &str) -> Option<Digest> {
+    let (algorithm, hex) = headers.get(name)?.to_str().ok()?.split_once(':')?;
+    Digest::from_hex(algorithm.parse().ok()?, hex).ok()
+}
+
 /// One member of an RFC 9530 dictionary, such as `sha-256=:base64:`.
 fn structured_digest(member: &str) -> Option<Digest> {
     let (name, value) = member.trim().split_once('=')?;

@@ -14,6 +14,7 @@ use http::{HeaderName, HeaderValue};
 use crate::answer;
 use crate::assembled;
 use crate::call::{Call, admit, remote_of};
+use crate::described::describe;
 use crate::documents::{self, Source};
 use crate::forward;
 use crate::local;
@@ -99,7 +100,13 @@ pub(crate) async fn serve(
         (Shape::File, Origin::Index { index, unlisted }) => {
             walk.serve_listed(target, index, unlisted.is_some()).await
         }
-        (Shape::File, Origin::Upstream(_) | Origin::Elsewhere(_)) => walk.serve_first(target).await,
+        (
+            Shape::File,
+            Origin::Upstream(_)
+            | Origin::Addressed { .. }
+            | Origin::Elsewhere(_)
+            | Origin::Relayed { .. },
+        ) => walk.serve_first(target).await,
     }
 }
 
@@ -169,7 +176,10 @@ fn index_of_set(asked: &Target) -> Option<Target> {
 fn index_of_file(asked: &Target) -> Option<Target> {
     match &asked.origin {
         Origin::Index { index, .. } => Some((**index).clone()),
-        Origin::Upstream(_) | Origin::Elsewhere(_) => None,
+        Origin::Upstream(_)
+        | Origin::Addressed { .. }
+        | Origin::Elsewhere(_)
+        | Origin::Relayed { .. } => None,
     }
 }
 
@@ -231,6 +241,11 @@ fn nothing_found(tried: Vec<Error>) -> Error {
     }
 }
 
+/// Whether a member has documents besides its files: those of upstream, or made of what is hosted.
+fn has_documents(member: &Mounted) -> bool {
+    member.upstream.is_some() || member.provider.publishing().is_some()
+}
+
 /// One request on its way over the members.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
@@ -274,11 +289,16 @@ impl<'a> Walk<'a> {
         let united = self.definition.merge_versions || ownership == Ownership::Union;
         let mut sources = Vec::new();
         let mut absent = Vec::new();
-        for member in self.remotes() {
+        for member in self.members.iter().filter(|member| has_documents(member)) {
             let Some(document) = self.asked_of(member)?.as_ref().and_then(&choose) else {
                 continue;
             };
-            match tried(member, documents::source(self.shared, member, &document).await)? {
+            let found = if member.upstream.is_some() {
+                documents::source(self.shared, member, &document).await
+            } else {
+                documents::hosted(self.shared, member, &document).await
+            };
+            match tried(member, found)? {
                 Tried::Found(source) => {
                     sources.push(source);
                     if !united {
@@ -383,6 +403,7 @@ async fn serve_file(
             return Err(Error::new(ErrorKind::Internal, "a member was not unfolded"));
         }
     };
+    describe(shared, member, target, &mut reply);
     name_member(&mut reply, member);
     Ok(reply)
 }

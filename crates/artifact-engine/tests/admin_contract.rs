@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use admin_types::{
     AdminApi, CheckStatus, CollectorApi, HealthStatus, Kind, ListQuery, ObjectQuery, ObjectState,
-    Outcome, Repository, Selection, SnippetApi, State, StatsQuery, Write,
+    Outcome, Repository, Selection, SnippetApi, State, StatsQuery, TokenApi, TokenQuery, Write,
 };
 use artifact_core::ports::{
-    MetaStore, NewRepository, OriginState, Precondition, RepositoryStore, RowStore, StatBucket,
-    StatStore,
+    MetaStore, NewRepository, NewToken, OriginState, Precondition, RepositoryStore, RowStore,
+    StatBucket, StatStore, TokenId, TokenStore,
 };
 use artifact_core::{
     ArtifactRow, BlobId, Class, Clock, Definition, Digests, Provider, Remote, RepoPath,
     RepositoryId, RowKey, SystemClock, Timestamp, Variant,
 };
-use artifact_engine::admin::{Access, Admin, ServerInfo};
+use artifact_engine::admin::{Access, Admin, ServerInfo, token_hash};
 use artifact_engine::{Engine, EngineParts, Settings};
 use cas_store::{FileSpool, MemoryStore, Quota};
 use serde_json::json;
@@ -47,6 +47,7 @@ impl Bench {
         let parts = EngineParts {
             meta: Arc::clone(&meta) as Arc<dyn MetaStore>,
             blobs: Arc::new(MemoryStore::default()),
+            staging: Arc::new(MemoryStore::default()),
             spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
             ttl: Arc::new(MemoryTtlCache::default()),
             upstream: Arc::clone(&upstream) as _,
@@ -114,11 +115,105 @@ mod contract {
         (bench.admin, bench.directory)
     }
 
+    async fn make_tokens() -> (Arc<dyn TokenApi>, TempDir) {
+        let bench = Bench::new(Settings::default()).await;
+        (bench.admin, bench.directory)
+    }
+
     testkit::admin_api_contract!(make);
 
     mod collector {
         testkit::collector_api_contract!(super::make_collector);
     }
+
+    mod tokens {
+        testkit::token_api_contract!(super::make_tokens);
+    }
+}
+
+#[tokio::test]
+async fn a_private_member_is_never_shown_by_a_public_virtual_repository() {
+    let bench = Bench::new(Settings::default()).await;
+    let url = "http://127.0.0.1:9";
+    let remote = |name: &str, private: bool| json!({"name": name, "package_type": "npm", "base_url": url, "private": private});
+    let all = |private: bool, members: &[&str]| json!({"name": "all", "package_type": "npm", "members": members, "private": private});
+    bench.create(Kind::Remote, remote("secret", true)).await;
+    bench.create(Kind::Remote, remote("open", false)).await;
+    let write = |kind, write| bench.admin.write(kind, write);
+
+    let document = all(false, &["open", "secret"]);
+    let problem = write(Kind::Virtual, Write::create(document)).await.unwrap_err();
+    assert_eq!((problem.status, problem.code_at("#/members/1")), (422, Some("exposed")));
+    bench.create(Kind::Virtual, all(true, &["open", "secret"])).await;
+    let problem = write(Kind::Virtual, Write::merge("all", json!({"private": false}))).await;
+    assert_eq!(problem.unwrap_err().code_at("#/members/1"), Some("exposed"));
+    write(Kind::Virtual, Write::replace("all", all(false, &["open"]))).await.unwrap();
+    let problem = write(Kind::Remote, Write::merge("open", json!({"private": true}))).await;
+    assert_eq!(problem.unwrap_err().code_at("#/private"), Some("exposed"));
+
+    // Two replicas at once may store what neither would have accepted.
+    let racing = NewRepository {
+        name: "open".parse().unwrap(),
+        package_type: "npm".parse().unwrap(),
+        description: String::new(),
+        managed_by: String::new(),
+        private: true,
+        definition: Definition::Remote(Box::new(Remote::new(url))),
+    };
+    bench.meta.put_repository(racing, Precondition::Any, SystemClock.now()).await.unwrap();
+    bench.engine.configuration().reload().await.unwrap();
+    let snapshot = bench.engine.configuration().snapshot();
+    let private = ["secret", "open", "all", "absent"].map(|name| snapshot.is_private(name));
+    assert_eq!(private, [true, true, true, false]);
+}
+
+#[tokio::test]
+async fn the_name_of_the_administrator_is_no_name_of_a_token() {
+    let bench = Bench::new(Settings::default()).await;
+    let document = json!({"name": "administrator", "scopes": ["read:*"]});
+    let problem = bench.admin.create_token(document).await.unwrap_err();
+    assert_eq!((problem.status, problem.code_at("#/name")), (422, Some("bad_name")));
+}
+
+#[tokio::test]
+async fn tokens_that_ended_a_month_ago_are_not_listed_for_ever() {
+    let bench = Bench::new(Settings::default()).await;
+    let ended = NewToken {
+        id: TokenId::new(),
+        name: "old".parse().unwrap(),
+        hash: token_hash(b"old"),
+        scopes: "admin".parse().unwrap(),
+        created_at: Timestamp::EPOCH,
+        expires_at: Some(SystemClock.now().minus(Duration::from_secs(31 * 86_400))),
+    };
+    bench.meta.create_token(&ended).await.unwrap();
+    bench.admin.create_token(json!({"name": "new", "scopes": ["read:*"]})).await.unwrap();
+    let page = bench.admin.tokens(TokenQuery::default()).await.unwrap();
+    let names: Vec<_> = page.items.iter().map(|token| &*token.name).collect();
+    assert_eq!(names, ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn uses_of_tokens_are_written_now_and_then_and_at_the_end() {
+    let bench = Bench::new(Settings::default()).await;
+    let created = bench.admin.create_token(json!({"name": "ci", "scopes": ["read:*"]})).await;
+    let id: TokenId = created.unwrap().token.id.parse().unwrap();
+    let used_at = SystemClock.now();
+    bench.engine.token_uses().note(id, used_at);
+    bench.engine.shutdown(Duration::from_secs(5)).await;
+    let [token] = &bench.meta.tokens(None, 10).await.unwrap()[..] else { panic!("one token") };
+    assert_eq!(token.last_used_at, Some(used_at));
+}
+
+#[tokio::test]
+async fn an_open_server_says_what_is_private_in_vain() {
+    let bench = Bench::new(Settings::default()).await;
+    let document = json!({"name": "secret", "package_type": "generic", "private": true});
+    bench.create(Kind::Local, document).await;
+    let health = bench.admin.health().await.unwrap();
+    let access = health.check("access").unwrap();
+    assert_eq!(access.status, CheckStatus::Warning);
+    assert!(access.detail.as_ref().unwrap().ends_with("read the private repositories secret"));
 }
 
 #[tokio::test]
@@ -360,6 +455,7 @@ async fn what_another_replica_made_is_shown_as_loaded() {
         package_type: "npm".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Remote(Box::new(Remote::new("http://127.0.0.1:9/"))),
     };
     for name in ["one", "two"] {

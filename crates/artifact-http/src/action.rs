@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use admin_types::Kind;
 use artifact_core::RepositoryKind;
-use artifact_engine::parse_mount;
+use artifact_engine::{Mount, REGISTRY_ROOT, parse_mount};
 use http::Method;
 use matchit::Router;
 
@@ -16,12 +16,16 @@ use matchit::Router;
 pub enum Action<'a> {
     /// A path below a repository.
     Package(PackageRoute<'a>),
+    /// The registry as a whole.
+    Registry(RegistryAction),
     /// The management API.
     Admin(AdminAction<'a>),
     /// A probe.
     Health(Probe),
     /// The metrics in Prometheus' text form.
     Metrics,
+    /// A ticket for a client that fetches one before it works.
+    Token,
     /// A download that another replica reads along; its id.
     PeerFlight(&'a str),
     /// The page that problem documents and health hints link to.
@@ -35,8 +39,8 @@ pub enum Action<'a> {
 /// A path below a repository, which may or may not exist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PackageRoute<'a> {
-    /// The kind that the route names.
-    pub kind: RepositoryKind,
+    /// What the route says of the repository besides its name.
+    pub mount: Mount,
     /// The repository's name.
     pub repository: &'a str,
     /// The rest, still percent-encoded, without its leading slash.
@@ -50,6 +54,15 @@ pub struct Refused<'a> {
     pub allow: &'static str,
     /// The repository whose clients will read the answer, if it is one of theirs.
     pub package: Option<PackageRoute<'a>>,
+}
+
+/// What can be asked of a registry that is not about one repository.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RegistryAction {
+    /// Whether this is a registry, and what it wants to know of its clients.
+    Ping,
+    /// The names that it holds.
+    Catalog,
 }
 
 /// A probe of this process.
@@ -82,6 +95,12 @@ pub enum AdminAction<'a> {
     Evict(Kind, &'a str),
     /// Client configuration for a repository.
     Snippets(&'a str),
+    /// The access tokens.
+    Tokens,
+    /// A new access token.
+    CreateToken,
+    /// Revokes an access token; its id.
+    RevokeToken(&'a str),
     /// What the garbage collector did and has to do.
     Collector,
     /// Collects garbage now.
@@ -101,11 +120,14 @@ impl AdminAction<'_> {
             | Self::Patch(..)
             | Self::Delete(..)
             | Self::Evict(..)
+            | Self::CreateToken
+            | Self::RevokeToken(_)
             | Self::Collect => true,
             Self::List(_)
             | Self::Get(..)
             | Self::Objects(..)
             | Self::Snippets(_)
+            | Self::Tokens
             | Self::Collector
             | Self::Stats
             | Self::Health => false,
@@ -116,8 +138,11 @@ impl AdminAction<'_> {
 impl<'a> Action<'a> {
     /// The action that `method` on `path` (still percent-encoded, without query) asks for. Total.
     pub fn parse(method: &Method, path: &'a str) -> Self {
-        if let Some((kind, repository, path)) = parse_mount(path) {
-            return package(method, PackageRoute { kind, repository, path });
+        if let Some((mount, repository, path)) = parse_mount(path) {
+            return package(method, PackageRoute { mount, repository, path });
+        }
+        if let Some(rest) = path.strip_prefix(REGISTRY_ROOT) {
+            return registry(method, rest);
         }
         if let Some(id) = path.strip_prefix(PEER_FLIGHTS) {
             return peer_flight(method, id);
@@ -126,6 +151,8 @@ impl<'a> Action<'a> {
             "/healthz" => read_only(method, Self::Health(Probe::Live)),
             "/readyz" => read_only(method, Self::Health(Probe::Ready)),
             "/metrics" => read_only(method, Self::Metrics),
+            "/token" if *method == Method::GET || *method == Method::POST => Self::Token,
+            "/token" => refused("GET, POST", None),
             "/docs/errors" => read_only(method, Self::ErrorGuide),
             _ => admin(method, path),
         }
@@ -136,9 +163,11 @@ impl<'a> Action<'a> {
         match self {
             Self::Package(route) => Some(route),
             Self::MethodNotAllowed(refused) => refused.package,
-            Self::Admin(_)
+            Self::Registry(_)
+            | Self::Admin(_)
             | Self::Health(_)
             | Self::Metrics
+            | Self::Token
             | Self::PeerFlight(_)
             | Self::ErrorGuide
             | Self::NotFound => None,
@@ -151,7 +180,8 @@ impl<'a> Action<'a> {
             Self::MethodNotAllowed(refused) => refused.allow,
             // Hosted files accept PUT and DELETE; a POST that was refused is one the type has no use for.
             Self::Package(route)
-                if route.kind == RepositoryKind::Local && *method == Method::POST =>
+                if route.mount == Mount::Package(RepositoryKind::Local)
+                    && *method == Method::POST =>
             {
                 "GET, HEAD, PUT, DELETE"
             }
@@ -172,6 +202,16 @@ fn peer_flight<'a>(method: &Method, id: &'a str) -> Action<'a> {
     if *method == Method::GET { Action::PeerFlight(id) } else { refused("GET", None) }
 }
 
+/// `rest` is what follows the root, with its leading slash.
+fn registry<'a>(method: &Method, rest: &str) -> Action<'a> {
+    match rest {
+        // Answered without a redirect, which would lose a method.
+        "" | "/" => read_only(method, Action::Registry(RegistryAction::Ping)),
+        "/_catalog" => read_only(method, Action::Registry(RegistryAction::Catalog)),
+        _ => Action::NotFound,
+    }
+}
+
 fn read_only<'a>(method: &Method, action: Action<'a>) -> Action<'a> {
     if is_read(method) { action } else { refused(READ, None) }
 }
@@ -190,12 +230,27 @@ fn package<'a>(method: &Method, route: PackageRoute<'a>) -> Action<'a> {
     if is_read(method) || *method == Method::POST {
         return Action::Package(route);
     }
-    match route.kind {
-        RepositoryKind::Local if *method == Method::PUT || *method == Method::DELETE => {
+    match route.mount {
+        // Whether the repository is hosted here is known to the engine alone.
+        Mount::Registry => registered(method, route),
+        Mount::Package(RepositoryKind::Local)
+            if *method == Method::PUT || *method == Method::DELETE =>
+        {
             Action::Package(route)
         }
-        RepositoryKind::Local => refused("GET, HEAD, PUT, POST, DELETE", Some(route)),
-        RepositoryKind::Remote | RepositoryKind::Virtual => refused(READ, Some(route)),
+        Mount::Package(RepositoryKind::Local) => {
+            refused("GET, HEAD, PUT, POST, DELETE", Some(route))
+        }
+        Mount::Package(RepositoryKind::Remote | RepositoryKind::Virtual) => {
+            refused(READ, Some(route))
+        }
+    }
+}
+
+fn registered<'a>(method: &Method, route: PackageRoute<'a>) -> Action<'a> {
+    match *method {
+        Method::PUT | Method::PATCH | Method::DELETE => Action::Package(route),
+        _ => refused("GET, HEAD, POST, PUT, PATCH, DELETE", Some(route)),
     }
 }
 
@@ -205,13 +260,17 @@ enum Resource {
     Repository,
     Objects,
     Snippets,
+    Tokens,
+    Token,
     Collector,
     CollectorRun,
     Stats,
     Health,
 }
 
-const RESOURCES: [(&str, Resource); 8] = [
+const RESOURCES: [(&str, Resource); 10] = [
+    ("/api/v2/tokens", Resource::Tokens),
+    ("/api/v2/tokens/{name}", Resource::Token),
     ("/api/v2/gc", Resource::Collector),
     ("/api/v2/gc/run", Resource::CollectorRun),
     ("/api/v2/{collection}", Resource::Collection),
@@ -242,6 +301,15 @@ fn admin<'a>(method: &Method, path: &'a str) -> Action<'a> {
         Resource::CollectorRun if *method == Method::POST => Action::Admin(AdminAction::Collect),
         Resource::CollectorRun => refused("POST", None),
         Resource::Snippets => read_only(method, Action::Admin(AdminAction::Snippets(name))),
+        Resource::Tokens => match *method {
+            Method::GET | Method::HEAD => Action::Admin(AdminAction::Tokens),
+            Method::POST => Action::Admin(AdminAction::CreateToken),
+            _ => refused("GET, HEAD, POST", None),
+        },
+        Resource::Token if *method == Method::DELETE => {
+            Action::Admin(AdminAction::RevokeToken(name))
+        }
+        Resource::Token => refused("DELETE", None),
         resource @ (Resource::Collection | Resource::Repository | Resource::Objects) => {
             match found.params.get("collection").and_then(Kind::from_plural) {
                 Some(kind) => repositories(method, *resource, kind, name),
@@ -257,6 +325,8 @@ fn repositories<'a>(method: &Method, resource: Resource, kind: Kind, name: &'a s
         Resource::Repository => ("GET, HEAD, PUT, PATCH, DELETE", repository(method, kind, name)),
         Resource::Objects => ("GET, HEAD, DELETE", objects(method, kind, name)),
         Resource::Snippets
+        | Resource::Tokens
+        | Resource::Token
         | Resource::Collector
         | Resource::CollectorRun
         | Resource::Stats
@@ -298,7 +368,7 @@ mod tests {
     use super::*;
 
     fn route(kind: RepositoryKind) -> PackageRoute<'static> {
-        PackageRoute { kind, repository: "name", path: "a%2Fb/c" }
+        PackageRoute { mount: Mount::Package(kind), repository: "name", path: "a%2Fb/c" }
     }
 
     #[test]
@@ -331,6 +401,29 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_is_asked_as_a_whole_or_about_one_repository_with_every_method() {
+        for path in ["/v2", "/v2/"] {
+            assert_eq!(Action::parse(&Method::GET, path), Action::Registry(RegistryAction::Ping));
+            assert_eq!(Action::parse(&Method::POST, path), refused("GET, HEAD", None));
+        }
+        let catalog = Action::parse(&Method::GET, "/v2/_catalog");
+        assert_eq!(catalog, Action::Registry(RegistryAction::Catalog));
+        let route =
+            PackageRoute { mount: Mount::Registry, repository: "r", path: "i/blobs/uploads/" };
+        for method in
+            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
+        {
+            let action = Action::parse(&method, "/v2/r/i/blobs/uploads/");
+            assert_eq!(action, Action::Package(route), "{method}");
+        }
+        let refusal = refused("GET, HEAD, POST, PUT, PATCH, DELETE", Some(route));
+        assert_eq!(Action::parse(&Method::OPTIONS, "/v2/r/i/blobs/uploads/"), refusal);
+        for path in ["/v2/_other", "/v2//x", "/v2x"] {
+            assert_eq!(Action::parse(&Method::GET, path), Action::NotFound, "{path}");
+        }
+    }
+
+    #[test]
     fn every_management_route_is_reachable() {
         use Kind::{Local, Remote, Virtual};
         let cases = [
@@ -344,6 +437,9 @@ mod tests {
             (Method::GET, "/api/v2/locals/n/objects", AdminAction::Objects(Local, "n")),
             (Method::DELETE, "/api/v2/remotes/n/objects", AdminAction::Evict(Remote, "n")),
             (Method::GET, "/api/v2/repositories/n/snippets", AdminAction::Snippets("n")),
+            (Method::GET, "/api/v2/tokens", AdminAction::Tokens),
+            (Method::POST, "/api/v2/tokens", AdminAction::CreateToken),
+            (Method::DELETE, "/api/v2/tokens/t", AdminAction::RevokeToken("t")),
             (Method::GET, "/api/v2/gc", AdminAction::Collector),
             (Method::POST, "/api/v2/gc/run", AdminAction::Collect),
             (Method::GET, "/api/v2/stats", AdminAction::Stats),
@@ -361,6 +457,9 @@ mod tests {
             (Method::POST, "/api/v2/remotes/n", "GET, HEAD, PUT, PATCH, DELETE"),
             (Method::POST, "/api/v2/remotes/n/objects", "GET, HEAD, DELETE"),
             (Method::POST, "/api/v2/stats", "GET, HEAD"),
+            (Method::PUT, "/api/v2/tokens", "GET, HEAD, POST"),
+            (Method::GET, "/api/v2/tokens/t", "DELETE"),
+            (Method::HEAD, "/token", "GET, POST"),
             (Method::POST, "/api/v2/gc", "GET, HEAD"),
             (Method::GET, "/api/v2/gc/run", "POST"),
             (Method::PUT, "/api/v2/repositories/n/snippets", "GET, HEAD"),
@@ -395,6 +494,14 @@ mod tests {
             for method in [Method::GET, Method::PUT] {
                 assert_eq!(Action::parse(&method, path), Action::NotFound, "{method} {path}");
             }
+        }
+    }
+
+    #[test]
+    fn tickets_are_fetched_with_both_methods_that_clients_use() {
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(Action::parse(&method, "/token"), Action::Token);
+            assert_eq!(Action::parse(&method, "/token/"), Action::NotFound);
         }
     }
 

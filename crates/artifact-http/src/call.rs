@@ -8,6 +8,7 @@ use artifact_engine::CacheResult;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 
+use crate::access::Principal;
 use crate::action::Action;
 use crate::body::Body;
 use crate::origin::Peer;
@@ -28,6 +29,8 @@ pub(crate) struct Call<'a, B> {
     pub(crate) peer: Peer,
     /// When it arrived.
     pub(crate) received: Instant,
+    /// Who asks, as far as that was needed to let it through.
+    pub(crate) principal: Principal,
 }
 
 impl<'a, B> Call<'a, B> {
@@ -40,6 +43,7 @@ impl<'a, B> Call<'a, B> {
             body: Some(body),
             peer,
             received: Instant::now(),
+            principal: Principal::Anonymous,
         }
     }
 

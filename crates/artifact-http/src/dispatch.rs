@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use artifact_core::{Error, ErrorKind};
-use artifact_engine::{Engine, Reply, ReplyBody, Request};
+use artifact_core::{Error, ErrorKind, Permission};
+use artifact_engine::{Engine, Mounted, Reply, ReplyBody, Request};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::action::{Action, PackageRoute};
+use crate::access::{Authentication, Principal};
+use crate::action::{Action, PackageRoute, RegistryAction};
 use crate::admin::Admin;
 use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
@@ -17,6 +18,7 @@ use crate::layers::refuse;
 use crate::meters;
 use crate::origin::OriginSettings;
 use crate::respond;
+use crate::token_endpoint;
 use crate::upload::{content_length, request_body};
 
 /// The longest target of a request.
@@ -43,6 +45,7 @@ pub(crate) type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub(crate) struct Dispatch {
     pub(crate) engine: Arc<Engine>,
     pub(crate) admin: Admin,
+    pub(crate) authentication: Authentication,
     pub(crate) origins: Arc<OriginSettings>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) metrics: Option<RenderMetrics>,
@@ -67,11 +70,18 @@ where
         }
         let mut answer = match call.action {
             Action::Package(route) => self.package(route, call).await?,
+            Action::Registry(action) => {
+                let principal = call.principal.clone();
+                self.registry(action, call.parts.uri.query(), principal).await?
+            }
             Action::Admin(action) => self.admin.serve(action, call).await?,
             Action::Health(probe) => {
                 Answer::plain(self.readiness.answer(probe, call.parts.uri.query()).await)
             }
             Action::Metrics => Answer::plain(self.metrics()?),
+            Action::Token => {
+                Answer::plain(token_endpoint::serve(&self.authentication, call).await?)
+            }
             Action::PeerFlight(id) => Answer::plain(self.peer_flight(id)?),
             Action::ErrorGuide => {
                 Answer::plain(respond::bytes(StatusCode::OK, MARKDOWN, ERROR_GUIDE))
@@ -102,7 +112,7 @@ impl Dispatch {
         let origin = self.origins.origin(call.parts, call.peer)?;
         let body = call.body.take().filter(|_| sends_body(call.method()));
         let request = Request {
-            kind: route.kind,
+            mount: route.mount,
             repository: route.repository,
             method: call.method(),
             path: route.path,
@@ -112,6 +122,29 @@ impl Dispatch {
             body: body.map(|body| request_body(body, call.headers())),
         };
         Ok(answer(self.engine.serve(request).await?))
+    }
+
+    /// What is asked of the registry as a whole.
+    async fn registry(
+        &self,
+        action: RegistryAction,
+        query: Option<&str>,
+        principal: Principal,
+    ) -> Result<Answer, Failure> {
+        let is_open = self.authentication.is_open();
+        let snapshot = self.engine.configuration().snapshot();
+        let may_read = |mounted: &Mounted| {
+            let name = mounted.name();
+            is_open || !snapshot.is_private(name) || principal.holds(Permission::Read(name))
+        };
+        let worded = match action {
+            RegistryAction::Ping => self.engine.registry_ping(),
+            RegistryAction::Catalog => self.engine.registry_catalog(query, &may_read).await,
+        }?;
+        let mut response = Response::new(Body::full(worded.body));
+        *response.status_mut() = worded.status;
+        *response.headers_mut() = worded.headers;
+        Ok(Answer::plain(uncached(response)))
     }
 
     /// A download of this replica for another one, from its first byte.

@@ -7,6 +7,7 @@
 //!
 //! Invariant: no package type is named here, and no caching decision is made here.
 
+mod access;
 mod action;
 mod admin;
 mod body;
@@ -24,11 +25,13 @@ mod respond;
 mod server;
 mod service;
 mod stack;
+mod token_endpoint;
 mod upload;
 
+pub use access::{Authentication, RegistryAccess, Shortfall, challenge, registry_scope};
 pub use action::{Action, AdminAction, PackageRoute, Probe, Refused};
 pub use body::Body;
-pub use layers::{Authentication, status_of};
+pub use layers::status_of;
 pub use meters::describe_metrics;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{OriginSettings, Peer};

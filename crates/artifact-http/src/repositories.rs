@@ -1,7 +1,9 @@
 //! What the stack asks about repositories without serving one.
 
-use artifact_core::{ErrorBody, Problem, RepositoryId, RepositoryKind};
-use artifact_engine::Engine;
+use artifact_core::{ErrorBody, Problem, RepositoryId};
+use artifact_engine::{Engine, Mount};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 
 /// The labels of a repository in metrics.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,28 +14,49 @@ pub(crate) struct RepositoryLabels {
     pub(crate) package_type: String,
 }
 
+/// Who may read a repository.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Privacy {
+    /// Everybody.
+    Public,
+    /// Who has a token that may.
+    Private,
+}
+
 /// Knowledge of the configured repositories. Answers at once, from memory.
 pub(crate) trait Repositories: Send + Sync {
     /// The number of the repository that a route names.
-    fn identify(&self, kind: RepositoryKind, name: &str) -> Option<RepositoryId>;
+    fn identify(&self, mount: Mount, name: &str) -> Option<RepositoryId>;
+
+    /// Who may read the repository of this name, whatever its kind; one that does not exist is public.
+    fn privacy(&self, name: &str) -> Privacy;
+
+    /// What every answer of the registry has in its head, errors too.
+    fn registry_headers(&self) -> HeaderMap;
 
     /// How the repository is labelled.
     fn labels(&self, id: RepositoryId) -> Option<RepositoryLabels>;
 
     /// An error in the form that the repository's clients print.
-    fn error_body(
-        &self,
-        kind: RepositoryKind,
-        name: &str,
-        problem: &Problem<'_>,
-    ) -> Option<ErrorBody>;
+    fn error_body(&self, mount: Mount, name: &str, problem: &Problem<'_>) -> Option<ErrorBody>;
 }
 
 impl Repositories for Engine {
-    fn identify(&self, kind: RepositoryKind, name: &str) -> Option<RepositoryId> {
+    fn identify(&self, mount: Mount, name: &str) -> Option<RepositoryId> {
         let snapshot = self.configuration().snapshot();
-        let mounted = snapshot.find(name).filter(|mounted| mounted.kind() == kind)?;
-        Some(mounted.id())
+        Some(snapshot.mounted(mount, name)?.id())
+    }
+
+    fn privacy(&self, name: &str) -> Privacy {
+        let snapshot = self.configuration().snapshot();
+        if snapshot.is_private(name) { Privacy::Private } else { Privacy::Public }
+    }
+
+    fn registry_headers(&self) -> HeaderMap {
+        let Ok(root) = self.registry_ping() else { return HeaderMap::new() };
+        let mut headers = root.headers;
+        headers.remove(CONTENT_TYPE);
+        headers
     }
 
     fn labels(&self, id: RepositoryId) -> Option<RepositoryLabels> {
@@ -45,12 +68,7 @@ impl Repositories for Engine {
         })
     }
 
-    fn error_body(
-        &self,
-        kind: RepositoryKind,
-        name: &str,
-        problem: &Problem<'_>,
-    ) -> Option<ErrorBody> {
-        Engine::error_body(self, kind, name, problem)
+    fn error_body(&self, mount: Mount, name: &str, problem: &Problem<'_>) -> Option<ErrorBody> {
+        Engine::error_body(self, mount, name, problem)
     }
 }

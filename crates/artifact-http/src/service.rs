@@ -12,12 +12,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use crate::access::{Authentication, VerifiedTokens};
 use crate::admin::Admin;
 use crate::body::Body;
 use crate::call::{Call, Serve};
 use crate::dispatch::{Dispatch, RenderMetrics};
 use crate::health::{Check, Readiness};
-use crate::layers::{Authentication, Capacity};
+use crate::layers::Capacity;
 use crate::network::Network;
 use crate::origin::{OriginSettings, Peer};
 use crate::repositories::Repositories;
@@ -158,17 +159,25 @@ impl HttpServiceBuilder {
             trusted_proxies: self.trusted_proxies,
         });
         let readiness = Arc::new(Readiness::new(Check::of(&self.engine)));
+        let parts = self.engine.parts();
+        let tokens = VerifiedTokens::new(
+            Arc::clone(&parts.meta),
+            Arc::clone(&parts.clock),
+            Arc::clone(self.engine.token_uses()),
+        );
+        let authentication = self.authentication.with_tokens(tokens);
         let repositories: Arc<dyn Repositories> = Arc::<Engine>::clone(&self.engine);
         let shared = Shared {
             origins: Arc::clone(&origins),
             repositories,
             capacity: Arc::new(Capacity::new(self.requests_in_flight)),
-            authentication: self.authentication,
+            authentication: authentication.clone(),
             access_log: self.engine.access_log().cloned(),
         };
         let dispatch = Dispatch {
             admin: Admin::new(self.management, Arc::clone(&origins)),
             engine: self.engine,
+            authentication,
             origins,
             readiness: Arc::clone(&readiness),
             metrics: self.metrics,

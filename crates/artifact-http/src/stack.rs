@@ -7,10 +7,11 @@ use std::sync::Arc;
 use artifact_engine::AccessLogQueue;
 use tower::ServiceBuilder;
 
+use crate::access::Authentication;
 use crate::layers::{
-    AccessLog, AccessLogLayer, Authenticate, AuthenticateLayer, Authentication, Capacity,
-    CatchPanic, CatchPanicLayer, LoadShed, LoadShedLayer, Measure, MeasureLayer, RequestIdLayer,
-    RequestIds, Rescue, RescueLayer, SecurityHeaders, SecurityHeadersLayer,
+    AccessLog, AccessLogLayer, Authenticate, AuthenticateLayer, Capacity, CatchPanic,
+    CatchPanicLayer, LoadShed, LoadShedLayer, Measure, MeasureLayer, RequestIdLayer, RequestIds,
+    Rescue, RescueLayer, SecurityHeaders, SecurityHeadersLayer,
 };
 use crate::meters::Meters;
 use crate::origin::OriginSettings;
@@ -39,19 +40,26 @@ pub(crate) fn stack<S>(shared: &Shared, dispatch: S) -> Stack<S> {
         // Outermost, so that every answer can be found again in the log.
         .layer(RequestIdLayer {})
         // Above everything that decides the answer; its line and record are written when the body ends.
-        .layer(AccessLogLayer { origins, queue: access_log, authentication: log_authentication })
+        .layer(AccessLogLayer {
+            origins: Arc::clone(&origins),
+            queue: access_log,
+            authentication: log_authentication,
+        })
         // Above Rescue, so that refusals, overload and panics are counted by their status.
         .layer(MeasureLayer { meters })
         // Above Rescue, because error bodies need protection from sniffing most of all.
         .layer(SecurityHeadersLayer {})
         // The only place where an error becomes a response.
-        .layer(RescueLayer { repositories })
+        .layer(RescueLayer {
+            repositories: Arc::clone(&repositories),
+            origins: Arc::clone(&origins),
+        })
         // Below Rescue, which words the refusal. The permit travels in the body.
         .layer(LoadShedLayer { capacity })
         // Below LoadShed, so that a panic gives its permit back like any other failure.
         .layer(CatchPanicLayer {})
         // Just above the work: nothing below asks again who may do what.
-        .layer(AuthenticateLayer { authentication })
+        .layer(AuthenticateLayer { authentication, repositories })
         .service(dispatch)
 }
 

@@ -15,6 +15,11 @@ use crate::pace::Pace;
 /// The longest silence inside a request body.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How much is read of a body that nobody wants, and for how long: a document twice as large as the largest
+/// that is taken is still told that it is too large.
+const DRAINED_BYTES: usize = 8 << 20;
+const DRAINED_FOR: Duration = Duration::from_secs(2);
+
 /// Wraps `body` for the engine. A client that falls silent, is slower than the least pace or
 /// breaks off ends the stream with an error.
 pub(crate) fn request_body<B>(body: B, headers: &HeaderMap) -> RequestBody
@@ -36,14 +41,55 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    Box::pin(stream::unfold(Some((body, Pace::default())), |state| async move {
-        let (mut body, mut pace) = state?;
-        match next(&mut body, &mut pace).await {
-            Ok(Some(bytes)) => Some((Ok(bytes), Some((body, pace)))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
+    let begun = Some((Unread(Some(body)), Pace::default()));
+    Box::pin(stream::unfold(begun, |state| async move {
+        let (mut unread, mut pace) = state?;
+        let body = unread.0.as_mut()?;
+        match next(body, &mut pace).await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some((unread, pace)))),
+            Ok(None) => {
+                unread.0 = None;
+                None
+            }
+            Err(error) => {
+                unread.0 = None;
+                Some((Err(error), None))
+            }
         }
     }))
+}
+
+/// A body that may be dropped before it is read. A client that is still writing when the connection is
+/// closed reports that, and not the answer that refused it; so a little more is read.
+struct Unread<B>(Option<Pin<Box<B>>>)
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static;
+
+impl<B> Drop for Unread<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    fn drop(&mut self) {
+        if let Some(body) = self.0.take()
+            && !body.is_end_stream()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // Ends by itself, within two seconds.
+            drop(runtime.spawn(timeout(DRAINED_FOR, drain(body))));
+        }
+    }
+}
+
+async fn drain<B>(mut body: Pin<Box<B>>)
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut drained = 0;
+    while drained < DRAINED_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 async fn next<B>(body: &mut Pin<Box<B>>, pace: &mut Pace) -> Result<Option<Bytes>, Error>
@@ -93,6 +139,23 @@ mod tests {
         assert_eq!(body.length, Some(5));
         let chunks: Vec<Bytes> = body.stream.try_collect().await.unwrap();
         assert_eq!(chunks.concat(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_refused_body_is_read_up_to_a_limit() {
+        const CHUNK: usize = 256 * 1024;
+        let (sender, mut taken) = tokio::sync::mpsc::unbounded_channel();
+        let chunk = Bytes::from(vec![0; CHUNK]);
+        let endless = stream::repeat_with(move || {
+            let _ = sender.send(());
+            Ok::<_, Error>(Frame::data(chunk.clone()))
+        });
+        drop(request_body(StreamBody::new(endless), &HeaderMap::new()));
+        let mut chunks = 0;
+        while taken.recv().await.is_some() {
+            chunks += 1;
+        }
+        assert_eq!(chunks * CHUNK, DRAINED_BYTES);
     }
 
     #[tokio::test(start_paused = true)]

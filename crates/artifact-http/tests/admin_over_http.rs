@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use admin_client::AdminClient;
-use admin_types::{AdminApi, CollectorApi};
+use admin_types::{AdminApi, CollectorApi, TokenApi};
 use artifact_core::{Clock, Provider, SystemClock};
 use artifact_engine::admin::{Access, Admin, ServerInfo};
 use artifact_engine::{Engine, EngineParts, Settings};
@@ -26,6 +26,7 @@ async fn served() -> (Arc<AdminClient>, (DropGuard, TempDir)) {
     let parts = EngineParts {
         meta: Arc::new(MemoryMetaStore::default()),
         blobs: Arc::new(MemoryStore::default()),
+        staging: Arc::new(MemoryStore::default()),
         spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
         ttl: Arc::new(MemoryTtlCache::default()),
         upstream: Arc::new(ScriptedUpstream::new()),
@@ -58,8 +59,17 @@ async fn make_collector() -> (Arc<dyn CollectorApi>, (DropGuard, TempDir)) {
     (client, server)
 }
 
+async fn make_tokens() -> (Arc<dyn TokenApi>, (DropGuard, TempDir)) {
+    let (client, server) = served().await;
+    (client, server)
+}
+
 testkit::admin_api_contract!(make);
 
 mod collector {
     testkit::collector_api_contract!(super::make_collector);
+}
+
+mod tokens {
+    testkit::token_api_contract!(super::make_tokens);
 }

@@ -104,12 +104,14 @@ async fn world_with(directory: TempDir, settings: Settings) -> World {
         package_type: "generic".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Remote(Box::new(Remote::new("http://upstream.example/"))),
     };
     meta.put_repository(remote, Precondition::Absent, SystemClock.now()).await.unwrap();
     let parts = EngineParts {
         meta: Arc::clone(&meta) as _,
         blobs: Arc::new(MemoryTier::new(MemoryStore::default(), TierLimits::default())),
+        staging: Arc::new(MemoryStore::default()),
         spool: Arc::new(FileSpool::open(directory.path(), Quota::default()).unwrap()),
         ttl: Arc::clone(&ttl) as _,
         upstream: Arc::clone(&upstream) as _,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use artifact_core::ports::UploadId;
 use artifact_core::{Error, ErrorKind};
 
 use crate::S3Failure;
@@ -79,6 +80,27 @@ pub enum StoreError {
     /// An earlier write to the spool file failed.
     #[error("an earlier write to this spool file failed")]
     SpoolFailed,
+    /// The staged bytes of an upload are not there, or no longer all of them.
+    #[error("the staged bytes of upload {id} are gone")]
+    StagingGone {
+        /// The upload.
+        id: UploadId,
+    },
+    /// What is known of an upload cannot be used.
+    #[error("the state of an upload cannot be used: {problem}")]
+    StagingState {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An upload is too long for the store.
+    #[error("the object store takes no upload that long")]
+    StagingTooLarge,
+    /// Somebody else goes on with the upload, or it has ended.
+    #[error("another writer has taken over this upload, or it has ended")]
+    StagingTaken,
+    /// An earlier write to an upload failed.
+    #[error("an earlier write to this upload failed")]
+    StagingFailed,
 }
 
 fn holder_text(holder: Option<u32>) -> String {
@@ -93,12 +115,18 @@ impl StoreError {
             Self::S3 { source: S3Failure::Full { .. }, .. }
             | Self::QuotaUsedUp { .. }
             | Self::DiskFull { .. } => ErrorKind::InsufficientStorage,
-            Self::SourceSize { .. } | Self::S3Settings { .. } => ErrorKind::Internal,
+            Self::SourceSize { .. } | Self::S3Settings { .. } | Self::StagingState { .. } => {
+                ErrorKind::Internal
+            }
+            Self::StagingGone { .. } => ErrorKind::NotFound,
+            Self::StagingTaken => ErrorKind::Conflict,
+            Self::StagingTooLarge => ErrorKind::TooLarge,
             Self::Io { .. }
             | Self::Locked { .. }
             | Self::Damaged { .. }
             | Self::S3 { .. }
-            | Self::SpoolFailed => ErrorKind::Unavailable,
+            | Self::SpoolFailed
+            | Self::StagingFailed => ErrorKind::Unavailable,
         }
     }
 }
@@ -111,6 +139,12 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let public = match error.kind() {
             ErrorKind::InsufficientStorage => "there is no room to store it",
+            ErrorKind::NotFound => "the bytes of the upload are gone",
+            ErrorKind::Conflict => "the upload is continued elsewhere",
+            ErrorKind::TooLarge => "the upload is too large",
+            ErrorKind::Internal if matches!(error, StoreError::StagingState { .. }) => {
+                "the upload cannot be continued"
+            }
             ErrorKind::Internal => "the file to be stored is not as announced",
             _ => "the blob store does not answer",
         };

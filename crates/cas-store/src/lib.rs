@@ -23,11 +23,19 @@
 //! says so it is as durable as the server makes things. A [`DiskTier`] before it names its file
 //! only after that, so that what is there is also below.
 //!
+//! # Staging
+//!
+//! Uploads that take several requests grow in the store itself, below `uploads/`, and become blobs
+//! without being read again. What a replica has to know to go on with one, how far its digests got
+//! included, is a text that the caller keeps. Bytes behind what that text says do not count. Every store
+//! implements [`Staging`]; tiers have none, for what is staged belongs to the store below.
+//!
 //! Invariant: absence is `Ok(None)` and every other trouble is an error; a disk that does not
 //! answer must never look like a blob that does not exist. No file I/O runs on an async
 //! thread, except the unlink and the last small write of a spool file that is given away.
 //!
 //! [`Durability::Strict`]: artifact_core::ports::Durability::Strict
+//! [`Staging`]: artifact_core::ports::Staging
 
 mod block_pool;
 mod blocking;
@@ -44,6 +52,7 @@ mod memory;
 mod opened_file;
 mod positional;
 mod s3;
+mod staging;
 mod tasks;
 mod temporary;
 

@@ -2,6 +2,7 @@
 //!
 //! Kept apart from the domain types so that those can change without making a database
 //! unreadable. Fields may be added with a default; a name is never given another meaning.
+//! What is true of every kind, and came later than the columns, is a field here, too.
 
 use std::time::Duration;
 
@@ -9,6 +10,16 @@ use artifact_core::{
     Credential, Definition, Local, Remote, RepositoryName, Secret, Timestamp, Virtual,
 };
 use serde::{Deserialize, Serialize};
+
+/// What is stored of a repository besides its columns.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct StoredForm {
+    #[serde(flatten)]
+    pub(crate) definition: StoredDefinition,
+    /// Written only when it is set, so that the form of all others stays as it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) private: bool,
+}
 
 /// A definition without its secret.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -58,6 +69,8 @@ pub(crate) struct StoredLocal {
 pub(crate) struct StoredVirtual {
     members: Vec<RepositoryName>,
     merge_versions: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<RepositoryName>,
 }
 
 impl StoredDefinition {
@@ -70,9 +83,10 @@ impl StoredDefinition {
             Definition::Local(Local { allow_overwrite }) => {
                 (Self::Local(StoredLocal { allow_overwrite: *allow_overwrite }), None)
             }
-            Definition::Virtual(Virtual { members, merge_versions }) => {
-                let members = members.clone();
-                (Self::Virtual(StoredVirtual { members, merge_versions: *merge_versions }), None)
+            Definition::Virtual(Virtual { members, merge_versions, deployment }) => {
+                let (members, deployment) = (members.clone(), deployment.clone());
+                let merge_versions = *merge_versions;
+                (Self::Virtual(StoredVirtual { members, merge_versions, deployment }), None)
             }
         }
     }
@@ -84,8 +98,8 @@ impl StoredDefinition {
             Self::Local(StoredLocal { allow_overwrite }) => {
                 Definition::Local(Local { allow_overwrite })
             }
-            Self::Virtual(StoredVirtual { members, merge_versions }) => {
-                Definition::Virtual(Virtual { members, merge_versions })
+            Self::Virtual(StoredVirtual { members, merge_versions, deployment }) => {
+                Definition::Virtual(Virtual { members, merge_versions, deployment })
             }
         }
     }
@@ -211,8 +225,20 @@ mod tests {
                 r#"{"kind":"local","allow_overwrite":true}"#,
             ),
             (
-                Definition::Virtual(Virtual { members, merge_versions: true }),
+                Definition::Virtual(Virtual {
+                    members: members.clone(),
+                    merge_versions: true,
+                    deployment: None,
+                }),
                 r#"{"kind":"virtual","members":["a","b"],"merge_versions":true}"#,
+            ),
+            (
+                Definition::Virtual(Virtual {
+                    deployment: members.first().cloned(),
+                    members,
+                    merge_versions: false,
+                }),
+                r#"{"kind":"virtual","members":["a","b"],"merge_versions":false,"deployment":"a"}"#,
             ),
         ] {
             let (stored, _) = StoredDefinition::take_apart(&definition);
@@ -229,6 +255,22 @@ mod tests {
         let Definition::Remote(remote) = read.put_together(None) else { panic!("not a remote") };
         assert_eq!(remote.base_url, "https://x.example");
         assert!(remote.credential.is_none() && !remote.offline);
+    }
+
+    #[test]
+    fn what_is_private_says_so_and_everything_else_says_nothing() {
+        let definition = Definition::Local(Local { allow_overwrite: false });
+        for (private, golden) in [
+            (false, r#"{"kind":"local","allow_overwrite":false}"#),
+            (true, r#"{"kind":"local","allow_overwrite":false,"private":true}"#),
+        ] {
+            let (stored, _) = StoredDefinition::take_apart(&definition);
+            let form = StoredForm { definition: stored, private };
+            assert_eq!(serde_json::to_string(&form).unwrap(), golden);
+            assert_eq!(serde_json::from_str::<StoredForm>(golden).unwrap(), form);
+        }
+        let remote: StoredForm = serde_json::from_str(GOLDEN).unwrap();
+        assert!(!remote.private);
     }
 
     #[test]

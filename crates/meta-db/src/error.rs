@@ -38,8 +38,12 @@ pub(crate) enum StoreError {
     Encryption,
     #[error("the row kept changing while it was written")]
     Unsettled,
+    #[error("rows appeared or changed while they were locked")]
+    Overtaken,
     #[error("the repository does not exist")]
     NoSuchRepository,
+    #[error("an upload with this id exists")]
+    UploadExists,
     #[error("a blob of this digest is stored with another size")]
     OtherSize,
     #[error("the bytes of this blob are being deleted, try again in a minute")]
@@ -79,7 +83,11 @@ impl StoreError {
 
     /// Whether the same transaction may succeed if it is begun anew.
     pub(crate) fn is_lost_race(&self) -> bool {
-        matches!(self, Self::Postgres(error) if is_lost_race(error))
+        match self {
+            Self::Postgres(error) => is_lost_race(error),
+            Self::Overtaken => true,
+            _ => false,
+        }
     }
 }
 
@@ -92,6 +100,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NoSuchRepository => Self::new(ErrorKind::NotFound, error.to_string()),
             StoreError::OtherSize => Self::new(ErrorKind::Integrity, error.to_string()),
+            StoreError::UploadExists => Self::new(ErrorKind::Conflict, error.to_string()),
             StoreError::Credential(_) | StoreError::SigningKey(_) | StoreError::DeletionInDoubt => {
                 Self::new(ErrorKind::Unavailable, error.to_string())
             }
@@ -101,6 +110,7 @@ impl From<StoreError> for Error {
             | StoreError::Unanswered
             | StoreError::Busy
             | StoreError::Unsettled
+            | StoreError::Overtaken
             | StoreError::Paused
             | StoreError::KeptConfiguration { .. }
             | StoreError::Migration(_)

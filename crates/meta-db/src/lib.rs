@@ -9,6 +9,7 @@
 //! disk only encrypted.
 
 mod checksums;
+mod claim;
 mod collector_run;
 mod crash_point;
 mod definition;
@@ -20,10 +21,12 @@ mod page;
 mod postgres;
 mod precondition;
 mod range;
+mod row_set;
 mod signing_key;
 mod span;
 mod sqlite;
 mod stored_repository;
+mod stored_token;
 
 pub use encryption::{EncryptionKey, KeyError};
 pub use postgres::{PostgresError, PostgresSettings, PostgresStore, TlsMode};

@@ -4,7 +4,7 @@ use artifact_core::ports::NewRepository;
 use artifact_core::{Definition, Repository, RepositoryId, RepositoryName, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::StoredDefinition;
+use crate::definition::{StoredDefinition, StoredForm};
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 
@@ -30,16 +30,19 @@ impl StoredRepository {
         let name: RepositoryName =
             self.name.parse().map_err(|error| StoreError::malformed("repository name", error))?;
         let package_type = self.package_type.parse();
+        let (definition, private) =
+            definition(&name, &self.definition, self.secret.as_deref(), key)?;
         Ok(Repository {
             id: RepositoryId(self.id),
             package_type: package_type
                 .map_err(|error| StoreError::malformed("package type", error))?,
             description: self.description,
             managed_by: self.managed_by,
+            private,
             revision: self.revision,
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
-            definition: definition(&name, &self.definition, self.secret.as_deref(), key)?,
+            definition,
             name,
         })
     }
@@ -50,25 +53,25 @@ fn definition(
     text: &str,
     sealed: Option<&[u8]>,
     key: &EncryptionKey,
-) -> Result<Definition, StoreError> {
-    let stored: StoredDefinition =
+) -> Result<(Definition, bool), StoreError> {
+    let StoredForm { definition, private } =
         serde_json::from_str(text).map_err(|error| StoreError::malformed("definition", error))?;
-    let Some(sealed) = sealed else { return Ok(stored.put_together(None)) };
+    let Some(sealed) = sealed else { return Ok((definition.put_together(None), private)) };
     let secret = key.open(name.as_str(), sealed).ok_or_else(|| StoreError::credential(name))?;
-    Ok(stored.put_together(Some(Secret::new(secret.as_str()))))
+    Ok((definition.put_together(Some(Secret::new(secret.as_str()))), private))
 }
 
-/// The columns `definition` and `secret` of a repository called `name`.
+/// The columns `definition` and `secret` of `new`.
 pub(crate) fn seal(
     key: &EncryptionKey,
-    name: &RepositoryName,
-    definition: &Definition,
+    new: &NewRepository,
 ) -> Result<(String, Option<Vec<u8>>), StoreError> {
-    let (stored, secret) = StoredDefinition::take_apart(definition);
-    let text = serde_json::to_string(&stored)
+    let (definition, secret) = StoredDefinition::take_apart(&new.definition);
+    let text = serde_json::to_string(&StoredForm { definition, private: new.private })
         .map_err(|error| StoreError::malformed("definition", error))?;
-    let seal =
-        |secret: &Secret| key.seal(name.as_str(), secret.expose()).ok_or(StoreError::Encryption);
+    let seal = |secret: &Secret| {
+        key.seal(new.name.as_str(), secret.expose()).ok_or(StoreError::Encryption)
+    };
     Ok((text, secret.map(seal).transpose()?))
 }
 
@@ -81,6 +84,7 @@ pub(crate) fn is_another(stored: &Repository, new: &NewRepository) -> bool {
 pub(crate) fn is_the_same(stored: &Repository, new: &NewRepository) -> bool {
     stored.description == new.description
         && stored.managed_by == new.managed_by
+        && stored.private == new.private
         && StoredDefinition::take_apart(&stored.definition)
             == StoredDefinition::take_apart(&new.definition)
 }

@@ -66,6 +66,7 @@ fn local(name: &str) -> NewRepository {
         package_type: "generic".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Local(Local::default()),
     }
 }

@@ -42,6 +42,7 @@ fn rewrite_with(
 ) -> Result<String, DocumentError> {
     with_documents(what, bodies, |documents| {
         let context = RewriteContext {
+            repository: "r",
             wanted: &Variant::new("plain"),
             admits,
             secure: true,

@@ -170,6 +170,7 @@ mod tests {
             body: &body,
         };
         let context = RewriteContext {
+            repository: "r",
             wanted: &PLAIN,
             admits: &|_| true,
             secure: true,

@@ -2,7 +2,7 @@
 
 use artifact_core::{
     Class, DocumentKind, ErrorKind, KeyKind, MEMBERS, Origin, Owner, PackageRequest, Reject,
-    Remote, RepoPath, RepositoryKind, Route, Shape, Target, Variant, encode_path,
+    Remote, RepoPath, RepositoryKind, Route, Shape, Target, Variant,
 };
 use http::Method;
 
@@ -36,10 +36,9 @@ pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
         return Err(Reject::not_found("directories are not listed, ask for repodata/repomd.xml"));
     }
     let segments: Vec<&str> = request.path.segments().collect();
-    if request.kind == RepositoryKind::Virtual
-        && let Some(at) = segments.iter().position(|segment| *segment == MEMBERS)
-    {
-        return below_member(at, &segments);
+    // Those that there are have been served by now.
+    if request.kind == RepositoryKind::Virtual && segments.contains(&MEMBERS) {
+        return Err(Reject::not_found("this virtual repository has no such member"));
     }
     match segments.as_slice() {
         [root @ .., REPODATA, name] => part_of_set(&joined(root), name, request),
@@ -53,17 +52,6 @@ pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
         },
         [] => Err(Reject::not_found("nothing is here")),
     }
-}
-
-/// Members are addressed from the root of a virtual repository. The indexes of directories below
-/// it cannot say so without climbing, which installers refuse, so that they are sent there.
-fn below_member(at: usize, segments: &[&str]) -> Result<Route, Reject> {
-    let rest = segments.get(at..).unwrap_or_default();
-    if at == 0 || rest.len() < 3 {
-        return Err(Reject::not_found("this virtual repository has no such member"));
-    }
-    let up = "../".repeat(segments.len() - 1);
-    Ok(Route::Redirect { location: format!("{up}{}", encode_path(&rest.join("/"))) })
 }
 
 fn is_our_key(name: &str, kind: RepositoryKind) -> bool {
@@ -332,11 +320,8 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_from_every_directory() {
-        let redirect = classified(RepositoryKind::Virtual, "", "9/os/_m/one/9/os/a+b.rpm", None);
-        let location = "../../../../../../_m/one/9/os/a%2Bb.rpm".to_owned();
-        assert_eq!(redirect, Ok(Route::Redirect { location }));
-        for path in ["_m/one/a.rpm", "a/_m", "a/_m/one"] {
+    fn members_are_not_asked_for_files_of_one_that_does_not_exist() {
+        for path in ["_m/one/a.rpm", "9/os/_m/one/a.rpm", "a/_m", "a/_m/one"] {
             let rejected = classified(RepositoryKind::Virtual, "", path, None).unwrap_err();
             assert_eq!(rejected.kind, ErrorKind::NotFound, "{path}");
         }

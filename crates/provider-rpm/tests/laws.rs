@@ -53,6 +53,7 @@ proptest! {
             body: &body,
         };
         let context = RewriteContext {
+            repository: "r",
             wanted: variant,
             admits: &|_| true,
             secure: true,

@@ -9,8 +9,11 @@ mod keys;
 mod listing;
 mod lost;
 mod repositories;
+mod row_sets;
 mod rows;
 mod statistics;
+mod tokens;
+mod uploads;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +27,11 @@ use async_trait::async_trait;
 
 use garbage::Entry;
 use keys::Keys;
+use row_sets::Bonds;
 use statistics::Statistics;
+use tokens::Tokens;
 use tokio::sync::{Notify, broadcast};
+use uploads::Uploads;
 use uuid::Uuid;
 
 /// A metadata store in memory.
@@ -55,6 +61,9 @@ struct State {
     log: Vec<AccessLogRecord>,
     statistics: Statistics,
     keys: Keys,
+    bonds: Bonds,
+    uploads: Uploads,
+    tokens: Tokens,
 }
 
 impl Default for State {
@@ -74,6 +83,9 @@ impl Default for State {
             log: Vec::new(),
             statistics: Statistics::default(),
             keys: Keys::new(),
+            bonds: Bonds::default(),
+            uploads: Uploads::new(),
+            tokens: Tokens::new(),
         }
     }
 }

@@ -21,6 +21,14 @@ pub(crate) fn authorization(
     }
 }
 
+/// The header with which a realm is asked for a token. A credential that is a token itself is none to buy another with.
+pub(crate) fn for_realm(
+    target: &UpstreamTarget,
+) -> Result<Option<HeaderValue>, http::header::InvalidHeaderValue> {
+    let credential = target.credential.as_ref().filter(|own| !own.username.is_empty());
+    credential.map(header).transpose()
+}
+
 fn header(credential: &Credential) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
     let secret = credential.secret.expose();
     let text = if credential.username.is_empty() {

@@ -40,7 +40,11 @@ pub(crate) fn request(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     add_conditions(wanted, &mut headers)?;
     add_range(wanted, &mut headers)?;
-    if let Some(authorization) = credential::authorization(&wanted.target, &hop.url)? {
+    let authorization = match &hop.token {
+        Some(token) => Some(token.clone()),
+        None => credential::authorization(&wanted.target, &hop.url)?,
+    };
+    if let Some(authorization) = authorization {
         headers.insert(AUTHORIZATION, authorization);
     }
     if let Some((_, described)) = body {

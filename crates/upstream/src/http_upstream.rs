@@ -1,29 +1,34 @@
 //! The port itself: one request from the first check to the body on its way.
 
 use std::fmt;
+use std::sync::Arc;
 
 use artifact_core::ByteStream;
 use artifact_core::ports::{
-    OriginState, OriginWarning, Upstream, UpstreamError, UpstreamReason, UpstreamRequest,
-    UpstreamResponse, UpstreamTarget, Warnings,
+    Intent, OriginState, OriginWarning, Trust, Upstream, UpstreamError, UpstreamReason,
+    UpstreamRequest, UpstreamResponse, UpstreamTarget, Warnings,
 };
 use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
-use http_body_util::BodyDataStream;
+use http_body_util::{BodyDataStream, BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
 use crate::body::{Custody, Guards, guarded, settled};
+use crate::challenge::BearerChallenge;
 use crate::client::Clients;
 use crate::failure::Failure;
 use crate::health::{Health, Ticket};
 use crate::permits::{Permit, Permits};
 use crate::redirect::{self, Hop};
-use crate::{Settings, SetupError, destination, gzip, headers, random, retry, retry_after};
+use crate::tokens::{self, Place, Token, Tokens};
+use crate::{
+    Settings, SetupError, credential, destination, gzip, headers, random, retry, retry_after,
+};
 
 const REDIRECTS: usize = 5;
 
@@ -33,6 +38,7 @@ pub struct HttpUpstream {
     clients: Clients,
     permits: Permits,
     health: Health,
+    tokens: Tokens,
 }
 
 impl fmt::Debug for HttpUpstream {
@@ -68,6 +74,7 @@ impl HttpUpstream {
             clients: Clients::new(&settings)?,
             permits: Permits::new(&settings.limits, settings.timeouts.queue),
             health: Health::new(),
+            tokens: Tokens::new(),
             settings,
         })
     }
@@ -99,9 +106,10 @@ impl HttpUpstream {
     /// Asks hop after hop until an answer is no redirect.
     async fn follow(&self, wanted: &UpstreamRequest) -> Result<Exchange, Failure> {
         let has_body = wanted.body.is_some();
-        let mut hop = Hop { url: wanted.url.clone(), method: wanted.method.clone(), has_body };
+        let (url, method) = (wanted.url.clone(), wanted.method.clone());
+        let mut hop = Hop { url, method, has_body, token: None };
         for _ in 0..=REDIRECTS {
-            let exchange = self.exchange(wanted, &hop).await?;
+            let exchange = self.with_token(wanted, &mut hop).await?;
             let next = redirect::next(&hop, exchange.head.status, &exchange.head.headers)
                 .map_err(|bad| Failure::lasting(UpstreamReason::Protocol, bad.to_string()))?;
             match next {
@@ -112,6 +120,77 @@ impl HttpUpstream {
         let host = wanted.url.host_str().unwrap_or_default();
         let message = format!("more than {REDIRECTS} redirects, beginning at {host}");
         Err(Failure::lasting(UpstreamReason::Protocol, message))
+    }
+
+    /// One hop, shown a token where upstream wants one.
+    async fn with_token(
+        &self,
+        wanted: &UpstreamRequest,
+        hop: &mut Hop,
+    ) -> Result<Exchange, Failure> {
+        let target = &wanted.target;
+        let Some(place) = Place::of(target, &hop.url) else {
+            return self.exchange(wanted, hop).await;
+        };
+        let known = self.tokens.get(&place);
+        hop.token = known.as_ref().map(|token| token.authorization.clone());
+        let exchange = self.exchange(wanted, hop).await?;
+        if exchange.head.status != StatusCode::UNAUTHORIZED {
+            return Ok(exchange);
+        }
+        let Some(challenge) = BearerChallenge::find(&exchange.head.headers) else {
+            return Ok(exchange);
+        };
+        if !tokens::is_trusted(target, &challenge) {
+            let realm = challenge.realm.host_str().unwrap_or_default();
+            let text =
+                format!("{realm} is not asked for a token: it is not listed in allowed_hosts");
+            return Err(Failure::lasting(UpstreamReason::Refused, text));
+        }
+        // Gives the connection back before the next one is needed.
+        drop(exchange);
+        let fetch = self.fetch_token(wanted, &challenge);
+        hop.token = match self.tokens.renew(&place, known.as_ref(), fetch).await {
+            Ok(token) => Some(token.authorization),
+            Err(TokenFailure::Refused) => None,
+            Err(TokenFailure::Failed(failure)) => return Err(failure),
+        };
+        self.exchange(wanted, hop).await
+    }
+
+    /// Asks a realm for a token.
+    async fn fetch_token(
+        &self,
+        wanted: &UpstreamRequest,
+        challenge: &BearerChallenge,
+    ) -> Result<Token, TokenFailure> {
+        let target = &wanted.target;
+        let url = challenge.url();
+        let request =
+            UpstreamRequest::get(Arc::clone(target), url.clone(), Trust::Index, Intent::Metadata);
+        let token = credential::for_realm(target)
+            .map_err(|bad| Failure::lasting(UpstreamReason::Protocol, bad.to_string()))?;
+        let hop = Hop { url, method: Method::GET, has_body: false, token };
+        let exchange = self.exchange(&request, &hop).await?;
+        let host = hop.url.host_str().unwrap_or_default();
+        match exchange.head.status {
+            StatusCode::OK => {}
+            // Said again by the answer to the request itself, without a token.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(TokenFailure::Refused),
+            status => {
+                let text = format!("{host} gave no token: status {}", status.as_u16());
+                return Err(Failure::lasting(UpstreamReason::Protocol, text).into());
+            }
+        }
+        let body = Limited::new(exchange.body, tokens::ANSWER_LIMIT);
+        let patience = self.settings.timeouts.body_idle;
+        let Ok(Ok(answer)) = timeout(patience, body.collect()).await else {
+            let text = format!("{host} sent no whole token");
+            return Err(Failure::transient(UpstreamReason::Protocol, text).into());
+        };
+        let answer = answer.to_bytes();
+        let token = tokens::read(&answer, Instant::now());
+        Ok(token.map_err(|none| Failure::lasting(UpstreamReason::Protocol, none.to_string()))?)
     }
 
     /// One request and the head of its answer.
@@ -224,6 +303,20 @@ impl Upstream for HttpUpstream {
 
     fn heed(&self, warning: &OriginWarning) {
         self.health.heed(warning);
+    }
+}
+
+/// Why there is no token.
+enum TokenFailure {
+    /// The realm refuses this remote.
+    Refused,
+    /// It could not be asked.
+    Failed(Failure),
+}
+
+impl From<Failure> for TokenFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 

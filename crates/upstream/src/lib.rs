@@ -12,6 +12,7 @@
 mod address;
 mod body;
 mod breaker;
+mod challenge;
 mod client;
 mod connect;
 mod credential;
@@ -30,6 +31,7 @@ mod retry;
 mod retry_after;
 mod settings;
 mod tls;
+mod tokens;
 mod warnings;
 mod window;
 

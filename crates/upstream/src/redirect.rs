@@ -3,7 +3,7 @@
 //! Whether the place may be asked at all is decided anew by [`crate::destination`].
 
 use http::header::LOCATION;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 /// One request in a chain of redirects.
@@ -13,6 +13,8 @@ pub(crate) struct Hop {
     pub(crate) method: Method,
     /// Whether the request's own body goes along.
     pub(crate) has_body: bool,
+    /// A token for the origin of `url`, instead of the remote's credential.
+    pub(crate) token: Option<HeaderValue>,
 }
 
 /// A `Location` that is no URL.
@@ -37,22 +39,23 @@ pub(crate) fn next(
     let location = location.to_str().map_err(|_| BadLocation)?;
     let mut url = hop.url.join(location).map_err(|_| BadLocation)?;
     url.set_fragment(None);
+    // Stores that sign their URLs refuse a second proof, and others must not see it.
+    let token = hop.token.clone().filter(|_| url.origin() == hop.url.origin());
     Ok(Some(if keeps_method {
-        Hop { url, ..hop.clone() }
+        Hop { url, token, ..hop.clone() }
     } else {
-        Hop { url, method: Method::GET, has_body: false }
+        Hop { url, method: Method::GET, has_body: false, token }
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn follow(method: Method, status: u16, location: Option<&'static str>) -> Option<Hop> {
         let has_body = method == Method::POST;
-        let hop = Hop { url: "https://a.example/x/y?q".parse().unwrap(), method, has_body };
+        let hop =
+            Hop { url: "https://a.example/x/y?q".parse().unwrap(), method, has_body, token: None };
         let mut headers = HeaderMap::new();
         if let Some(location) = location {
             headers.insert(LOCATION, HeaderValue::from_static(location));
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn an_unusable_location_is_an_error() {
         let url = "https://a.example/".parse().unwrap();
-        let hop = Hop { url, method: Method::GET, has_body: false };
+        let hop = Hop { url, method: Method::GET, has_body: false, token: None };
         for location in [&b"https://[broken"[..], b"\xff\xfe"] {
             let mut headers = HeaderMap::new();
             headers.insert(LOCATION, HeaderValue::from_bytes(location).unwrap());

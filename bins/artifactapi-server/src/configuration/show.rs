@@ -48,6 +48,7 @@ fn write_upkeep(f: &mut fmt::Formatter<'_>, upkeep: &Upkeep) -> fmt::Result {
     writeln!(f, "GC_INTERVAL={}s", upkeep.collector.interval.as_secs())?;
     writeln!(f, "GC_REVIEW_DELAY={}s", upkeep.collector.review_delay.as_secs())?;
     writeln!(f, "GC_DELETE_DELAY={}s", upkeep.collector.delete_delay.as_secs())?;
+    writeln!(f, "UPLOAD_EXPIRY={}s", upkeep.upload_expiry.as_secs())?;
     writeln!(f, "GC_SHARE_LIMIT={}", upkeep.collector.share_limit_percent)?;
     writeln!(
         f,

@@ -18,6 +18,8 @@ pub(crate) struct Upkeep {
     pub(crate) storage_quota: Option<u64>,
     /// When garbage is collected.
     pub(crate) collector: CollectorSettings,
+    /// How long an upload may rest, and a hosted file stay that nothing needs yet.
+    pub(crate) upload_expiry: Duration,
     /// How many days the access log is kept; none is no access log.
     pub(crate) access_log_days: Option<u32>,
     /// How other replicas reach this one.
@@ -71,6 +73,11 @@ impl Upkeep {
                 parse_size,
             ),
             collector: CollectorSettings { share_limit_percent, ..collector },
+            upload_expiry: problems.or_default(
+                "UPLOAD_EXPIRY",
+                set(settings.upload_expiry.as_deref(), "24h"),
+                upload_expiry,
+            ),
             access_log_days: problems.optional(
                 "ACCESS_LOG_DAYS",
                 settings.access_log_days.as_deref(),
@@ -86,6 +93,15 @@ impl Upkeep {
 fn percent(text: &str) -> Result<u8, String> {
     let number = text.trim_end_matches('%').parse::<u8>().ok().filter(|number| *number <= 100);
     number.ok_or_else(|| format!("\"{text}\" is not a percentage"))
+}
+
+/// A second at least: less is no time to send a document after its files.
+fn upload_expiry(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text)?;
+    if span < Duration::from_secs(1) {
+        return Err(format!("\"{text}\" is less than a second"));
+    }
+    Ok(span)
 }
 
 fn days(text: &str) -> Result<u32, String> {

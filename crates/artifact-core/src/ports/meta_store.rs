@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AccessLog, BlobIndex, ChangeFeed, CollectorStore, KeyStore, LostBlobs};
+use super::{
+    AccessLog, BlobIndex, ChangeFeed, CollectorStore, KeyStore, LostBlobs, RowSets, TokenStore,
+    UploadStore,
+};
 use crate::{
     ArtifactRow, Definition, PackageType, RepoPath, Repository, RepositoryId, RepositoryName,
     Result, RowKey, Timestamp,
@@ -24,6 +27,9 @@ pub trait MetaStore:
     + ChangeFeed
     + AccessLog
     + KeyStore
+    + RowSets
+    + UploadStore
+    + TokenStore
 {
     /// Proves that the store answers reads and writes.
     async fn check(&self) -> Result<()>;
@@ -203,14 +209,15 @@ pub trait RowStore: fmt::Debug + Send + Sync {
         validation: Validation,
     ) -> Result<Option<ArtifactRow>>;
 
-    /// Removes one row if `precondition` holds; the removed row, or what is there instead.
+    /// Removes one row if `precondition` holds and no other row needs it ([`super::RowSets`]); the removed
+    /// row, or what is there instead.
     async fn remove(
         &self,
         key: &RowKey,
         precondition: Precondition,
     ) -> Result<Published<ArtifactRow>>;
 
-    /// Removes every selected row; with `dry_run` only counts them.
+    /// Removes every selected row, even if others need it; with `dry_run` only counts them.
     async fn evict(
         &self,
         repository: RepositoryId,
@@ -246,7 +253,7 @@ pub struct EvictionPass {
 #[async_trait]
 pub trait RowEviction: fmt::Debug + Send + Sync {
     /// Removes the rows that were not used for the longest time: last served, or stored where
-    /// they never were.
+    /// they never were. Rows that others need stay.
     async fn evict_least_used(&self, pass: &EvictionPass) -> Result<Evicted>;
 }
 
@@ -261,6 +268,8 @@ pub struct NewRepository {
     pub description: String,
     /// Which tool manages it.
     pub managed_by: String,
+    /// Whether reading it needs a permission.
+    pub private: bool,
     /// What is particular to its kind.
     pub definition: Definition,
 }

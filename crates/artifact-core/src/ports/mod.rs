@@ -15,6 +15,7 @@ mod meta_store;
 mod row_sets;
 mod spool;
 mod staging;
+mod token_store;
 mod ttl_cache;
 mod upload_store;
 mod upstream;
@@ -39,8 +40,11 @@ pub use row_sets::{
 };
 pub use spool::{Hasher, Spool, SpoolReader, SpoolWriter};
 pub use staging::{StagedBytes, Staging, StagingWriter};
+pub use token_store::{InvalidTokenId, NewToken, Token, TokenHash, TokenId, TokenStore};
 pub use ttl_cache::{Announcement, Announcements, Lease, LeaseOutcome, TtlCache};
-pub use upload_store::{Claimed, InvalidUploadId, Upload, UploadId, UploadProgress, UploadStore};
+pub use upload_store::{
+    Claimed, IdlePass, InvalidUploadId, Upload, UploadId, UploadProgress, UploadStore,
+};
 pub use upstream::{
     Conditions, Intent, OriginState, OriginWarning, Peers, Trust, Upstream, UpstreamError,
     UpstreamReason, UpstreamRequest, UpstreamResponse, UpstreamTarget, WarningReason, Warnings,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{RepositoryId, Result, Timestamp};
+use crate::{Error, ErrorKind, RepositoryId, Result, Timestamp};
 
 /// The name of an upload: a random UUID, so that knowing it is the right to go on with it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -57,18 +57,43 @@ pub struct Upload {
     pub id: UploadId,
     /// The repository that it belongs to.
     pub repository: RepositoryId,
-    /// What it is for, in the words of the package type.
+    /// What it is for, in the words of the package type. At most [`Self::MAX_NAME`] bytes.
     pub name: String,
     /// How many bytes are durable: where it can be continued.
     pub size: u64,
-    /// How it can be continued: [`super::StagedBytes::state`] of these bytes. Empty before the first byte.
+    /// How it can be continued: [`super::StagedBytes::state`] of these bytes. Empty before the first byte, at
+    /// most [`Self::MAX_STATE`] bytes.
     pub state: String,
-    /// The digest of the file that it became, if it is complete.
+    /// The digest of the file that it became, if it is complete. At most [`Self::MAX_NAME`] bytes.
     pub finished_as: Option<String>,
     /// When it was begun.
     pub created_at: Timestamp,
     /// When it last made progress.
     pub updated_at: Timestamp,
+}
+
+impl Upload {
+    /// The longest name of an upload, of the owner of a claim, or of a digest, in bytes.
+    pub const MAX_NAME: usize = 1024;
+    /// The longest state in bytes.
+    pub const MAX_STATE: usize = 64 << 10;
+
+    /// Refuses a text that is no name as it is described here; every store does so before it writes.
+    pub fn check_name(text: &str) -> Result<()> {
+        check(text, Self::MAX_NAME, "a name of an upload is too long or no text")
+    }
+
+    /// Refuses a text that is no state as it is described here; every store does so before it writes.
+    pub fn check_state(text: &str) -> Result<()> {
+        check(text, Self::MAX_STATE, "the state of an upload is too long or no text")
+    }
+}
+
+fn check(text: &str, longest: usize, fault: &'static str) -> Result<()> {
+    if text.len() <= longest && !text.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unprocessable, fault))
 }
 
 /// What a claim found.
@@ -97,11 +122,23 @@ pub struct UploadProgress {
     pub claimed_until: Timestamp,
 }
 
+/// Which uploads may be cleared away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct IdlePass {
+    /// The present: claims that end later are in force.
+    pub now: Timestamp,
+    /// Uploads that made progress at or after this moment stay.
+    pub idle_since: Timestamp,
+    /// At most this many.
+    pub limit: usize,
+}
+
 /// Uploads that take several requests. One caller at a time writes to an upload: it claims it, and its
 /// claim ends by itself should it vanish.
 #[async_trait]
 pub trait UploadStore: fmt::Debug + Send + Sync {
-    /// Keeps a new upload. An id that exists is a conflict.
+    /// Keeps a new upload. Fails with [`ErrorKind::Conflict`] if its id exists, with [`ErrorKind::NotFound`] if its
+    /// repository does not.
     async fn create_upload(&self, upload: &Upload) -> Result<()>;
 
     /// An upload, complete or not.
@@ -117,7 +154,7 @@ pub trait UploadStore: fmt::Debug + Send + Sync {
     ) -> Result<Claimed>;
 
     /// Records progress and prolongs the claim of `owner`; `false` if the claim is lost, the upload complete or gone:
-    /// then nothing is recorded.
+    /// then nothing is recorded. A claim that has ended is lost when somebody else claimed the upload since.
     async fn advance_upload(
         &self,
         id: UploadId,
@@ -141,7 +178,29 @@ pub trait UploadStore: fmt::Debug + Send + Sync {
     /// Forgets an upload; `false` if there was none.
     async fn remove_upload(&self, id: UploadId) -> Result<bool>;
 
-    /// Uploads, complete or not, that made no progress since `before` and that nobody's claim holds, oldest first.
-    /// Uploads of deleted repositories are among them at once.
-    async fn idle_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<Upload>>;
+    /// Uploads, complete or not, that made no progress lately and that nobody's claim holds, oldest first.
+    /// Uploads of deleted repositories are among them at once. Who clears one away claims it before, unless it is
+    /// complete: somebody may have gone on with it since.
+    async fn idle_uploads(&self, pass: IdlePass) -> Result<Vec<Upload>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_refused_that_are_too_long_or_that_no_database_holds() {
+        let long = "x".repeat(Upload::MAX_STATE);
+        for (text, is_name, is_state) in [
+            ("", true, true),
+            (&long[..Upload::MAX_NAME], true, true),
+            (&long[..=Upload::MAX_NAME], false, true),
+            (&long, false, true),
+            ("a\0b", false, false),
+        ] {
+            assert_eq!(Upload::check_name(text).is_ok(), is_name, "{}", text.len());
+            assert_eq!(Upload::check_state(text).is_ok(), is_state, "{}", text.len());
+        }
+        assert!(Upload::check_state(&format!("{long}x")).is_err());
+    }
 }

@@ -4,7 +4,7 @@ use admin_types::{FieldError, Kind};
 use artifact_core::ports::NewRepository;
 use artifact_core::{
     Credential, Defaults, Definition, Local, PackageType, Provider, Remote, Repository,
-    RepositoryName, Timestamp, Virtual,
+    RepositoryKind, RepositoryName, Timestamp, Virtual,
 };
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::policy::Rules;
 use crate::providers::Providers;
 
 /// Fields of every kind.
-const COMMON: [&str; 4] = ["name", "package_type", "description", "managed_by"];
+const COMMON: [&str; 5] = ["name", "package_type", "description", "private", "managed_by"];
 const REMOTE: [&str; 17] = [
     "base_url",
     "immutable_ttl",
@@ -35,7 +35,7 @@ const REMOTE: [&str; 17] = [
     "offline",
 ];
 const LOCAL: [&str; 1] = ["allow_overwrite"];
-const VIRTUAL: [&str; 2] = ["members", "merge_versions"];
+const VIRTUAL: [&str; 3] = ["members", "merge_versions", "deployment"];
 
 /// What a document is judged against.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +123,7 @@ impl Reader<'_> {
         let provider = package_type.as_ref().and_then(|package_type| self.provider(package_type));
         let description = self.fields.text("description");
         let managed_by = self.fields.text("managed_by");
+        let private = self.privacy(name.as_ref());
         let definition = match self.around.kind {
             Kind::Remote => {
                 let defaults = provider.map(|provider| provider.defaults()).unwrap_or_default();
@@ -132,7 +133,9 @@ impl Reader<'_> {
                 Definition::Local(Local { allow_overwrite: self.fields.switch("allow_overwrite") })
             }
             Kind::Virtual => {
-                Definition::Virtual(self.virtual_(name.as_ref(), package_type.as_ref()))
+                let virtual_ = self.virtual_(name.as_ref(), package_type.as_ref());
+                self.check_exposure(&virtual_, private);
+                Definition::Virtual(virtual_)
             }
         };
         Some(NewRepository {
@@ -140,8 +143,33 @@ impl Reader<'_> {
             package_type: package_type?,
             description,
             managed_by,
+            private,
             definition,
         })
+    }
+
+    /// Whether the repository is private, which it may not become while a virtual repository shows it to everybody.
+    fn privacy(&mut self, name: Option<&RepositoryName>) -> bool {
+        let private = self.fields.switch("private");
+        let Some(name) = name.filter(|_| private) else { return private };
+        let mut exposing = members::public_virtuals_of(name.as_str(), self.around.stored);
+        if let Some(virtual_) = exposing.next() {
+            let detail =
+                format!("is a member of the virtual repository {virtual_}, which is not private");
+            self.fields.report("private", "exposed", detail);
+        }
+        private
+    }
+
+    fn check_exposure(&mut self, virtual_: &Virtual, private: bool) {
+        if private {
+            return;
+        }
+        for (index, member) in members::private_ones(&virtual_.members, self.around.stored) {
+            let detail =
+                format!("{member} is private, so that a virtual repository over it must be, too");
+            self.fields.report(&format!("members/{index}"), "exposed", detail);
+        }
     }
 
     fn name(&mut self) -> Option<RepositoryName> {
@@ -188,7 +216,8 @@ impl Reader<'_> {
 
     fn provider(&mut self, package_type: &PackageType) -> Option<std::sync::Arc<dyn Provider>> {
         let provider = self.around.providers.get(package_type.as_str())?;
-        if self.around.kind == Kind::Local && provider.hosting().is_none() {
+        let can_be_hosted = provider.hosting().is_some() || provider.publishing().is_some();
+        if self.around.kind == Kind::Local && !can_be_hosted {
             let detail = format!("{package_type} repositories cannot be hosted here");
             self.fields.report("package_type", "not_hostable", detail);
         }
@@ -303,7 +332,29 @@ impl Reader<'_> {
             // A name that does not parse names no repository and was reported as that.
             members: members.iter().filter_map(|member| member.parse().ok()).collect(),
             merge_versions: self.fields.switch("merge_versions"),
+            deployment: self.deployment(&members),
         }
+    }
+
+    /// The member that takes what is pushed: a local one, of a type that is pushed in this way.
+    fn deployment(&mut self, members: &[String]) -> Option<RepositoryName> {
+        let text = self.fields.text("deployment");
+        if text.is_empty() {
+            return None;
+        }
+        let named = self.around.stored.iter().find(|stored| stored.name.as_str() == text);
+        let can_take = |repository: &&Repository| {
+            let provider = self.around.providers.get(repository.package_type.as_str());
+            repository.kind() == RepositoryKind::Local
+                && provider.is_some_and(|provider| provider.publishing().is_some())
+        };
+        let is_member = members.contains(&text);
+        let found = named.filter(|_| is_member).filter(can_take);
+        if found.is_none() {
+            let detail = format!("{text:?} is no local member that images could be pushed to");
+            self.fields.report("deployment", "not_deployable", detail);
+        }
+        found.map(|repository| repository.name.clone())
     }
 }
 

@@ -84,13 +84,26 @@ impl Admin {
             },
             Access::Open => Check {
                 reason: Some("open".to_owned()),
-                detail: Some(
-                    "ADMIN_TOKEN is not set: everyone who reaches it may write".to_owned(),
-                ),
+                detail: Some(self.open_access()),
                 hint: Some("/docs/errors#open_access".to_owned()),
                 ..Check::new("access", CheckStatus::Warning)
             },
         }
+    }
+
+    fn open_access(&self) -> String {
+        let snapshot = self.engine.configuration().snapshot();
+        let mut private: Vec<_> = snapshot
+            .all()
+            .map(|mounted| mounted.name())
+            .filter(|name| snapshot.is_private(name))
+            .collect();
+        private.sort_unstable();
+        let mut text = "ADMIN_TOKEN is not set: everyone who reaches it may write".to_owned();
+        if !private.is_empty() {
+            text = format!("{text}, and read the private repositories {}", private.join(", "));
+        }
+        text
     }
 
     /// Every remote, and what could not be loaded. When the store does not answer, and while a

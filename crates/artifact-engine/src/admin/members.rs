@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use admin_types::closest;
-use artifact_core::{Definition, PackageType, Repository};
+use artifact_core::{Definition, PackageType, Repository, RepositoryName};
 
 /// What is wrong with one member.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -87,6 +87,26 @@ pub(super) fn virtuals_of<'s>(
     stored.iter().filter(names_it).map(|repository| repository.name.as_str())
 }
 
+/// The virtual repositories that name `member` and may be read by everybody.
+pub(super) fn public_virtuals_of<'s>(
+    member: &'s str,
+    stored: &'s [Repository],
+) -> impl Iterator<Item = &'s str> {
+    let is_public = move |name: &&str| find(name, stored).is_some_and(|found| !found.private);
+    virtuals_of(member, stored).filter(is_public)
+}
+
+/// The members that may not be read by everybody, with their places.
+pub(super) fn private_ones<'m>(
+    members: &'m [RepositoryName],
+    stored: &[Repository],
+) -> impl Iterator<Item = (usize, &'m RepositoryName)> {
+    let is_private = move |(_, name): &(usize, &RepositoryName)| {
+        find(name.as_str(), stored).is_some_and(|found| found.private)
+    };
+    members.iter().enumerate().filter(is_private)
+}
+
 fn find<'s>(name: &str, stored: &'s [Repository]) -> Option<&'s Repository> {
     stored.iter().find(|repository| repository.name.as_str() == name)
 }
@@ -103,6 +123,7 @@ mod tests {
             Some(members) => Definition::Virtual(Virtual {
                 members: members.iter().map(|name| name.parse().unwrap()).collect(),
                 merge_versions: false,
+                deployment: None,
             }),
         };
         Repository {
@@ -111,6 +132,7 @@ mod tests {
             package_type: package_type.parse().unwrap(),
             description: String::new(),
             managed_by: String::new(),
+            private: false,
             revision: 1,
             created_at: Timestamp::EPOCH,
             updated_at: Timestamp::EPOCH,
@@ -166,5 +188,19 @@ mod tests {
             repository("two", "npm", Some(&["one"])),
         ];
         assert_eq!(virtuals_of("hosted", &stored).collect::<Vec<_>>(), ["one"]);
+    }
+
+    #[test]
+    fn what_would_show_a_private_member_to_everybody_is_found() {
+        let stored = [
+            Repository { private: true, ..repository("secret", "npm", None) },
+            repository("hosted", "npm", None),
+            repository("open", "npm", Some(&["hosted", "secret"])),
+            Repository { private: true, ..repository("closed", "npm", Some(&["secret"])) },
+        ];
+        assert_eq!(public_virtuals_of("secret", &stored).collect::<Vec<_>>(), ["open"]);
+        let members = ["hosted", "secret"].map(|name| name.parse().unwrap());
+        let found: Vec<_> = private_ones(&members, &stored).collect();
+        assert_eq!(found, [(1, &members[1])]);
     }
 }

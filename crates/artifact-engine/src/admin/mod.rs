@@ -8,7 +8,8 @@
 //! Where no public URL is configured, addresses are paths: whoever knows the origin of the
 //! request puts them behind it with `Repository::under_origin`.
 //!
-//! Invariant: a password goes in and never comes out, not in an answer, an error or a log.
+//! Invariant: a password goes in and never comes out, not in an answer, an error or a log; the secret
+//! of a token comes out once, in the answer to its creation.
 
 mod collector;
 mod definition;
@@ -23,6 +24,7 @@ mod readonly;
 mod snippets;
 mod statistics;
 mod status;
+mod tokens;
 mod url_rules;
 mod view;
 mod write;
@@ -30,15 +32,18 @@ mod write;
 use std::sync::Arc;
 
 use admin_types::{
-    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, Evicted, Health,
-    Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository, Selection, SnippetApi,
-    Snippets, Stats, StatsQuery, Versioned, Write, Written,
+    AdminApi, CollectQuery, Collector, CollectorApi, CollectorRun, Condition, CreatedToken,
+    Evicted, Health, Kind, ListQuery, ObjectPage, ObjectQuery, Page, Problem, Repository,
+    Selection, SnippetApi, Snippets, Stats, StatsQuery, Token, TokenApi, TokenQuery, Versioned,
+    Write, Written,
 };
 use artifact_core::{Timestamp, ports::MetaStore};
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::engine::Engine;
 use problem::from_error;
+pub use tokens::token_hash;
 use view::View;
 
 /// What the management interface says about the process that it runs in.
@@ -190,5 +195,20 @@ impl CollectorApi for Admin {
 
     async fn collect(&self, query: CollectQuery) -> Result<CollectorRun, Problem> {
         self.run_collector(query).await
+    }
+}
+
+#[async_trait]
+impl TokenApi for Admin {
+    async fn tokens(&self, query: TokenQuery) -> Result<Page<Token>, Problem> {
+        self.list_tokens(&query).await
+    }
+
+    async fn create_token(&self, document: Value) -> Result<CreatedToken, Problem> {
+        self.make_token(&document).await
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<(), Problem> {
+        self.end_token(id).await
     }
 }

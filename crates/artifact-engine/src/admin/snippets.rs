@@ -7,7 +7,6 @@ use super::Admin;
 use super::problem::from_error;
 use super::view::api_kind;
 use crate::call::remote_of;
-use crate::mount::mount_url;
 use crate::snapshot::Mounted;
 use crate::virtual_repository;
 
@@ -24,7 +23,7 @@ impl Admin {
             .ok_or_else(|| Problem::not_found(format!("there is no repository {name:?}")))?;
         let public_url = self.engine.settings().public_url.as_deref();
         let origin = public_url.unwrap_or(origin).trim_end_matches('/');
-        let url = mount_url(origin, mounted.kind(), name);
+        let url = format!("{origin}{}", mounted.path());
         let keys = self.public_keys(mounted).await?;
         let behind = virtual_repository::remotes_behind(&snapshot, mounted);
         let upstreams: Vec<_> = behind.iter().filter_map(|member| base_url(member)).collect();

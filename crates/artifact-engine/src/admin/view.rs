@@ -8,12 +8,14 @@ use admin_types::{
 };
 use artifact_core::ports::{Upstream, Usage};
 use artifact_core::{
-    Credential, Definition, Local, Remote, RepositoryId, RepositoryKind, Timestamp, Virtual,
+    Credential, Definition, Local, MountPoint, Remote, RepositoryId, RepositoryKind, Timestamp,
+    Virtual,
 };
 
 use super::problem::from_error;
 use super::{Admin, status};
 use crate::mount::{mount_path, mount_url};
+use crate::providers::Providers;
 use crate::snapshot::Snapshot;
 
 /// What is needed to show repositories.
@@ -22,6 +24,7 @@ pub(super) struct View<'a> {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) upstream: &'a dyn Upstream,
     public_url: Option<&'a str>,
+    providers: &'a Providers,
     usage: HashMap<RepositoryId, Usage>,
 }
 
@@ -35,6 +38,7 @@ impl<'a> View<'a> {
         };
         Ok(Self {
             snapshot: admin.engine.configuration().snapshot(),
+            providers: &admin.engine.parts().providers,
             upstream: &*admin.engine.parts().upstream,
             public_url: admin.engine.settings().public_url.as_deref(),
             usage,
@@ -88,6 +92,7 @@ impl<'a> View<'a> {
             verify_before_serve: remote.verify_before_serve,
             forbidden_means_missing: remote.forbidden_means_missing,
             offline: remote.offline,
+            private: stored.private,
             managed_by: stored.managed_by.clone(),
             url: self.url(stored),
             created_at: stored.created_at.to_rfc3339(),
@@ -103,6 +108,7 @@ impl<'a> View<'a> {
             package_type: stored.package_type.to_string(),
             description: stored.description.clone(),
             allow_overwrite: local.allow_overwrite,
+            private: stored.private,
             managed_by: stored.managed_by.clone(),
             url: self.url(stored),
             objects: usage.objects,
@@ -123,7 +129,9 @@ impl<'a> View<'a> {
             package_type: stored.package_type.to_string(),
             members: virtual_.members.iter().map(ToString::to_string).collect(),
             merge_versions: virtual_.merge_versions,
+            deployment: virtual_.deployment.as_ref().map(ToString::to_string),
             description: stored.description.clone(),
+            private: stored.private,
             managed_by: stored.managed_by.clone(),
             url: self.url(stored),
             created_at: stored.created_at.to_rfc3339(),
@@ -133,9 +141,11 @@ impl<'a> View<'a> {
     }
 
     fn url(&self, stored: &artifact_core::Repository) -> String {
+        let provider = self.providers.get(stored.package_type.as_str());
+        let point = provider.map_or(MountPoint::Package, |provider| provider.mount_point());
         match self.public_url {
-            Some(origin) => mount_url(origin, stored.kind(), stored.name.as_str()),
-            None => mount_path(stored.kind(), stored.name.as_str()),
+            Some(origin) => mount_url(origin, point, stored.kind(), stored.name.as_str()),
+            None => mount_path(point, stored.kind(), stored.name.as_str()),
         }
     }
 }

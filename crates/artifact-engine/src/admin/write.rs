@@ -138,6 +138,7 @@ impl Admin {
             package_type: wanted.package_type.clone(),
             description: wanted.description.clone(),
             managed_by: wanted.managed_by.clone(),
+            private: wanted.private,
             revision: current.map_or(0, |current| current.revision),
             created_at: current.map_or(now, |current| current.created_at),
             updated_at: now,
@@ -193,6 +194,7 @@ fn refusal(kind: Kind, write: &Write, errors: Vec<FieldError>) -> Problem {
 fn is_same(wanted: &NewRepository, current: &Repository) -> bool {
     wanted.description == current.description
         && wanted.managed_by == current.managed_by
+        && wanted.private == current.private
         && wanted.definition == current.definition
 }
 

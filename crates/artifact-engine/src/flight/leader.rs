@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use artifact_core::ports::{Intent, SpoolWriter, UpstreamResponse, Validation};
-use artifact_core::{Algorithm, ByteStream, Digest, Error, ErrorKind, Origin, Result, Shape};
+use artifact_core::ports::{
+    Conditions, Intent, SpoolWriter, UpstreamRequest, UpstreamResponse, Validation,
+};
+use artifact_core::{
+    Algorithm, ByteStream, Class, Digest, Error, ErrorKind, Origin, Result, Shape,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::room::{self, Needed};
 use super::turn::{Turn, Turns};
@@ -222,6 +226,9 @@ async fn attempt(shared: &Arc<Shared>, flight: &Arc<Flight>, job: &Job) -> Resul
     let request = job
         .request()
         .ok_or_else(|| Error::new(ErrorKind::Internal, "this repository has no upstream"))?;
+    if let Some(confirmed) = confirm_by_head(shared, job, &request).await? {
+        return Ok(confirmed);
+    }
     let response = shared.parts.upstream.send(request).await.map_err(Error::from)?;
     let response = body_from_header(job, response);
     match verdict::judge(&response, job.asked()) {
@@ -229,6 +236,44 @@ async fn attempt(shared: &Arc<Shared>, flight: &Arc<Flight>, job: &Job) -> Resul
         Verdict::Confirmed => Ok(confirm(shared, job, &response.headers).await?),
         Verdict::Body => transfer(shared, flight, job, response, None).await,
     }
+}
+
+/// Asks for the digest alone where upstream names it in a header: registries count a GET as a download. `None`
+/// if upstream has something else, or does not say.
+async fn confirm_by_head(
+    shared: &Shared,
+    job: &Job,
+    request: &UpstreamRequest,
+) -> Result<Option<Phase>, Fault> {
+    let Some(name) = job.mounted.provider.defaults().digest_header else { return Ok(None) };
+    let Some(held) = job.held.as_ref().filter(|_| job.class == Class::Mutable) else {
+        return Ok(None);
+    };
+    let head = UpstreamRequest {
+        method: Method::HEAD,
+        conditions: Conditions::default(),
+        ..request.clone()
+    };
+    let response = shared.parts.upstream.send(head).await.map_err(Error::from)?;
+    match response.status {
+        StatusCode::OK => {}
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(None),
+        _ => {
+            return match verdict::judge(&response, job.asked()) {
+                Verdict::Refused(error) => Err(error.into()),
+                Verdict::Confirmed | Verdict::Body => Ok(None),
+            };
+        }
+    }
+    let named = verdict::digest_named_in(&response.headers, name);
+    let is_held = |digest: &Digest| {
+        held.row.checksums.get(digest.algorithm()) == Some(digest)
+            || Digest::from(held.row.blob) == *digest
+    };
+    if named.as_ref().is_some_and(is_held) {
+        return Ok(Some(confirm(shared, job, &response.headers).await?));
+    }
+    Ok(None)
 }
 
 /// The answer with the value of a header as its body, where the type's protocol answers in one.
@@ -300,6 +345,12 @@ async fn transfer(
     let mut expected = job.expected.clone();
     if expected.is_empty() {
         expected = verdict::stated_digests(&response.headers);
+        let named = job.mounted.provider.defaults().digest_header;
+        if let Some(digest) =
+            named.and_then(|name| verdict::digest_named_in(&response.headers, name))
+        {
+            expected.insert(digest);
+        }
     }
     let algorithms: Vec<Algorithm> = expected.iter().map(Digest::algorithm).collect();
     let needed = Needed { length: response.length, algorithms: &algorithms };

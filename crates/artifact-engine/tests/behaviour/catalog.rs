@@ -135,6 +135,14 @@ impl Provider for Catalog {
             "set" if path == "set/index" => document(path),
             "index" | "page" => document(path),
             "loose" => listed(path, Some(path)),
+            "relayed" => {
+                let origin = Origin::Relayed {
+                    offer: Box::new(document("index")),
+                    reference: path.to_owned(),
+                    otherwise: format!("http://elsewhere.example/{path}"),
+                };
+                target(path, Shape::File, origin)
+            }
             "set" | "files" | "part" => listed(path, None),
             "named" if path.ends_with("/list") => document(path),
             "named" => {

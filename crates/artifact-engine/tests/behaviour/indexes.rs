@@ -29,7 +29,7 @@ async fn pair(package_type: &str, merge_versions: bool) -> World {
         world.put(name, package_type, Definition::Remote(Box::new(remote))).await;
     }
     let members = ["one", "two"].map(|name| name.parse().unwrap()).to_vec();
-    let definition = Definition::Virtual(Virtual { members, merge_versions });
+    let definition = Definition::Virtual(Virtual { members, merge_versions, deployment: None });
     world.put("v", package_type, definition).await;
     world
 }
@@ -187,6 +187,39 @@ async fn what_no_index_lists_is_asked_for_where_the_type_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_upstream_offers_to_relay_is_asked_of_it_and_the_rest_where_it_is() {
+    let asked_host = |world: &World| {
+        let asked = world.upstream.requests().pop().unwrap();
+        asked.url.host_str().unwrap().to_owned()
+    };
+    let world = catalog().await;
+    world.upstream.on("/index", Script::ok(""));
+    for path in ["/relayed/x", "/relayed/y", "/relayed/z"] {
+        world.upstream.on(path, Script::ok(path.to_owned()));
+    }
+    assert_eq!(world.get(&on_remote("relayed/x")).await.unwrap().text(), "/relayed/x");
+    assert_eq!(asked_host(&world), "upstream.example");
+    world.get(&on_remote("relayed/y")).await.unwrap();
+    assert_eq!(world.upstream.count("/index"), 1, "an offer is remembered");
+
+    let world = catalog().await;
+    world.upstream.on("/index", Script::status(StatusCode::NOT_FOUND));
+    for path in ["/relayed/x", "/relayed/y", "/relayed/z"] {
+        world.upstream.on(path, Script::ok(path.to_owned()));
+    }
+    assert_eq!(world.get(&on_remote("relayed/x")).await.unwrap().text(), "/relayed/x");
+    assert_eq!(asked_host(&world), "elsewhere.example");
+    world.get(&on_remote("relayed/y")).await.unwrap();
+    assert_eq!(world.upstream.count("/index"), 1, "and so is its absence");
+    // An upstream that fails does not say that it has no offer.
+    world.upstream.on("/index", Script::status(StatusCode::BAD_GATEWAY));
+    tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+    let error = world.get(&on_remote("relayed/z")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Upstream);
+    assert_eq!(world.upstream.count("/relayed/z"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_united_index_names_the_member_of_every_file() {
     let world = pair("catalog", false).await;
     for member in ["one", "two"] {
@@ -322,7 +355,8 @@ async fn an_index_that_leads_elsewhere_is_replaced_by_one_that_leads_to_us() {
     assert_eq!(beside.get(&on_remote("set/index")).await.unwrap().text(), index.text());
     // The set through a virtual repository names the member and leads there.
     let members = vec!["r".parse().unwrap()];
-    let definition = Definition::Virtual(Virtual { members, merge_versions: false });
+    let definition =
+        Definition::Virtual(Virtual { members, merge_versions: false, deployment: None });
     world.put("v", "catalog", definition).await;
     assert_eq!(merged(&world).await, "_m/r/set/ext/\n");
     let file = world.get(&on_virtual("anywhere/_m/r/set/ext/p")).await.unwrap();

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::StatusCode;
 use testkit::Script;
+use testkit::contract::blob_store::id_of;
 
 use crate::world::{World, at, on_remote};
 
@@ -181,6 +182,25 @@ async fn an_absence_that_one_replica_learned_is_known_to_the_other() {
     assert_eq!(first.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(second.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(one.upstream.count("/missing.bin"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_absent_a_moment_ago_is_asked_for_again_with_its_index() {
+    let world = World::new().await.beside(replica("one"), None).await;
+    world.remote("r", "catalog").await;
+    let hash = id_of(b"part").to_hex();
+    let index = format!("file files/2 -\npart serving part/{hash} {hash}");
+    world.upstream.on("/index", Script::ok("file files/1 -"));
+    assert_eq!(world.get(&on_remote("index")).await.unwrap().text(), "files/1\n");
+    // Upstream is being updated: the index is new, its part is not there yet.
+    world.upstream.on("/index", Script::ok(index));
+    world.pass(400);
+    assert_eq!(world.get(&on_remote("index")).await.unwrap().text(), "files/1\n");
+    assert_eq!(world.upstream.count(&format!("/part/{hash}")), 1);
+    // No longer than a failure of the index answers for others, which is less than an absence does.
+    world.upstream.on(&format!("/part/{hash}"), Script::ok("part"));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(world.get(&on_remote("index")).await.unwrap().text(), "files/2\n");
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,7 +91,7 @@ async fn a_name_is_owned_whole_by_the_first_member_that_has_it() {
 async fn united_versions_come_from_the_member_that_listed_them() {
     let world = two("npm").await;
     let members = vec!["one".parse().unwrap(), "two".parse().unwrap()];
-    let united = artifact_core::Virtual { members, merge_versions: true };
+    let united = artifact_core::Virtual { members, merge_versions: true, deployment: None };
     world.put("v", "npm", Definition::Virtual(united)).await;
     world.upstream.on("/one/a", Script::ok(packument("one", "1.0.0")));
     world.upstream.on("/two/a", Script::ok(packument("two", "9.0.0")));

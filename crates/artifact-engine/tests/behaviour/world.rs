@@ -7,12 +7,12 @@ use artifact_core::ports::{
     BlobStore, NewRepository, Peers, Precondition, Published, RepositoryStore, TtlCache,
 };
 use artifact_core::{
-    Clock, Definition, Error, Local, Provider, Remote, RepositoryId, RepositoryKind, RequestBody,
-    SystemClock, Timestamp, Virtual,
+    Clock, Definition, Error, Local, MountPoint, Provider, Remote, RepositoryId, RepositoryKind,
+    RequestBody, SystemClock, Timestamp, Virtual,
 };
 use artifact_engine::{
-    CacheResult, Engine, EngineParts, Outcome, Providers, Reply, ReplyBody, Request, Settings,
-    parse_mount,
+    CacheResult, Engine, EngineParts, Mount, Outcome, Providers, Reply, ReplyBody, Request,
+    Settings, parse_mount,
 };
 use bytes::Bytes;
 use cas_store::{FileSpool, MemoryStore, Quota};
@@ -158,6 +158,7 @@ impl World {
         let parts = EngineParts {
             meta: Arc::clone(&meta) as _,
             blobs: store.unwrap_or_else(|| Arc::clone(&blobs) as _),
+            staging: Arc::clone(&blobs) as _,
             spool: Arc::new(FileSpool::open(directory.path().join("tmp"), quota).unwrap()),
             ttl: hints.unwrap_or_else(|| Arc::clone(&ttl) as _),
             upstream: Arc::clone(&upstream) as _,
@@ -181,6 +182,7 @@ impl World {
             package_type: package_type.parse().unwrap(),
             description: String::new(),
             managed_by: String::new(),
+            private: false,
             definition,
         };
         let now = self.clock.now();
@@ -205,7 +207,8 @@ impl World {
         members: &[&str],
     ) -> RepositoryId {
         let members = members.iter().map(|member| member.parse().unwrap()).collect();
-        let definition = Definition::Virtual(Virtual { members, merge_versions: false });
+        let definition =
+            Definition::Virtual(Virtual { members, merge_versions: false, deployment: None });
         self.put(name, package_type, definition).await
     }
 
@@ -254,7 +257,7 @@ impl World {
     /// The answer to a GET of a file of the remote `r`, its body not yet read.
     pub(crate) async fn open(&self, path: &str) -> Reply {
         let request = Request {
-            kind: RepositoryKind::Remote,
+            mount: Mount::Package(RepositoryKind::Remote),
             repository: "r",
             method: &Method::GET,
             path,
@@ -275,7 +278,7 @@ impl World {
     ) -> Result<Answer, Error> {
         let (path, query) =
             path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let (kind, repository, rest) = parse_mount(path).unwrap();
+        let (mount, repository, rest) = parse_mount(path).unwrap();
         let headers = header_map(headers);
         let body = body.map(|bytes| RequestBody {
             length: Some(bytes.len() as u64),
@@ -283,7 +286,7 @@ impl World {
         });
         let origin = "http://cache.example";
         let request = Request {
-            kind,
+            mount,
             repository,
             method,
             path: rest,
@@ -319,7 +322,7 @@ fn header_map(pairs: &[(&str, &str)]) -> HeaderMap {
 
 /// The path of a file in a repository.
 pub(crate) fn at(kind: RepositoryKind, name: &str, path: &str) -> String {
-    format!("{}/{path}", artifact_engine::mount_path(kind, name))
+    format!("{}/{path}", artifact_engine::mount_path(MountPoint::Package, kind, name))
 }
 
 /// The path of a file in the remote `r`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_core::{ByteStream, Error, RepositoryKind, RequestBody};
-use artifact_engine::{Engine, Reply, ReplyBody, Request};
+use artifact_engine::{Engine, Mount, Reply, ReplyBody, Request};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, Method, StatusCode};
@@ -83,7 +83,7 @@ impl Client {
             _ => RepositoryKind::Local,
         };
         let request = Request {
-            kind,
+            mount: Mount::Package(kind),
             repository,
             method: &method,
             path,

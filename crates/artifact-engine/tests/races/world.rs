@@ -17,6 +17,7 @@ use artifact_engine::{
     CollectionRequest, CollectorSettings, Engine, EngineParts, Providers, Settings,
 };
 use bytes::Bytes;
+use cas_store::MemoryStore;
 use cas_store::{FileSpool, Quota};
 use testkit::ScriptedUpstream;
 use testkit::contract::blob_store::id_of;
@@ -172,6 +173,7 @@ impl World {
         let parts = EngineParts {
             meta: Arc::clone(&meta),
             blobs: Arc::clone(&blobs) as _,
+            staging: Arc::new(MemoryStore::default()),
             spool: Arc::clone(&spool) as _,
             ttl: Arc::new(MemoryTtlCache::default()),
             upstream: Arc::clone(&upstream) as _,
@@ -375,6 +377,7 @@ async fn repositories(meta: &dyn MetaStore) -> (RepositoryId, RepositoryId) {
             package_type: "generic".parse().unwrap(),
             description: String::new(),
             managed_by: String::new(),
+            private: false,
             definition,
         };
         meta.put_repository(repository, Precondition::Any, SystemClock.now()).await.unwrap();

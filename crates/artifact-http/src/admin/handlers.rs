@@ -2,7 +2,8 @@
 
 use admin_types::{
     CollectQuery, Condition, EvictQuery, Kind, ListQuery, ObjectQuery, Outcome, Page, Problem,
-    Repository, SnippetQuery, StatsQuery, Versioned, Write, WriteQuery, Written, refuse_parameters,
+    Repository, SnippetQuery, StatsQuery, TokenQuery, Versioned, Write, WriteQuery, Written,
+    refuse_parameters,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::{Admin, Head};
 use crate::body::Body;
 use crate::call::Failure;
+use crate::dispatch::uncached;
 use crate::respond;
 
 type Handled = Result<Response<Body>, Failure>;
@@ -118,6 +120,36 @@ impl Admin {
             ObjectQuery { cursor, ..query }.to_query()
         });
         link_next(&mut response, head, next.as_deref());
+        Ok(response)
+    }
+
+    /// `GET /api/v2/tokens`
+    pub(super) async fn tokens(&self, head: Head<'_>) -> Handled {
+        let query = TokenQuery::parse(head.query())?;
+        let page = self.api.tokens(query.clone()).await?;
+        let mut response = respond::json(StatusCode::OK, &page)?;
+        let next = page.next_cursor.map(|cursor| {
+            let cursor = Some(cursor);
+            TokenQuery { cursor, ..query }.to_query()
+        });
+        link_next(&mut response, head, next.as_deref());
+        Ok(response)
+    }
+
+    /// `POST /api/v2/tokens`
+    pub(super) async fn create_token(&self, document: Value, head: Head<'_>) -> Handled {
+        refuse_parameters(head.query())?;
+        let created = self.api.create_token(document).await?;
+        // The only answer with the secret: nobody may keep it but the client.
+        Ok(uncached(respond::json(StatusCode::CREATED, &created)?))
+    }
+
+    /// `DELETE /api/v2/tokens/{id}`
+    pub(super) async fn revoke_token(&self, id: &str, head: Head<'_>) -> Handled {
+        refuse_parameters(head.query())?;
+        self.api.revoke_token(id).await?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
     }
 

@@ -53,6 +53,11 @@ impl Admin {
             AdminAction::Objects(kind, name) => self.objects(kind, name, head).await?,
             AdminAction::Evict(kind, name) => self.evict(kind, name, head).await?,
             AdminAction::Snippets(name) => self.snippets(name, head).await?,
+            AdminAction::Tokens => self.tokens(head).await?,
+            AdminAction::CreateToken => {
+                self.create_token(document::read(call).await?, head).await?
+            }
+            AdminAction::RevokeToken(id) => self.revoke_token(id, head).await?,
             AdminAction::Collector => self.collector(head).await?,
             AdminAction::Collect => self.collect(head).await?,
             AdminAction::Stats => self.stats(head).await?,

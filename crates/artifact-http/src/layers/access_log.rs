@@ -8,10 +8,10 @@ use std::time::Instant;
 use artifact_core::ports::AccessLogRecord;
 use artifact_core::{BlobId, Clock, SystemClock, Timestamp};
 use artifact_engine::{AccessLogQueue, CacheResult};
-use http::{HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tracing::Instrument;
 
-use super::Authentication;
+use crate::access::{Authentication, Principal};
 use crate::body::Delivery;
 use crate::call::{Answer, Call, Serve, Verdict};
 use crate::origin::OriginSettings;
@@ -45,7 +45,7 @@ impl<B: Send, S: Serve<B>> Serve<B> for AccessLog<S> {
         let mut unanswered = Unanswered(self.record(call));
         let mut answer = self.inner.serve(call).instrument(span).await?;
         if let Some(record) = unanswered.0.take() {
-            let record = record.answered(&answer);
+            let record = record.answered(&answer, &call.principal);
             answer.response.body_mut().attached().record = Some(record);
         }
         Ok(answer)
@@ -69,10 +69,19 @@ impl<S> AccessLog<S> {
             entry: self.queue.clone().map(|queue| Entry {
                 queue,
                 received_at: SystemClock.now(),
-                principal: self.authentication.principal(call.headers()),
+                principal: self.principal(call.headers()),
                 blob: None,
             }),
         })
+    }
+
+    /// Who asks, as far as that can be told without asking anybody else.
+    fn principal(&self, headers: &HeaderMap) -> Principal {
+        if self.authentication.is_administrator(headers) {
+            Principal::Administrator
+        } else {
+            Principal::Anonymous
+        }
     }
 }
 
@@ -107,16 +116,19 @@ pub(crate) struct AccessRecord {
 struct Entry {
     queue: AccessLogQueue,
     received_at: Timestamp,
-    principal: &'static str,
+    principal: Principal,
     blob: Option<BlobId>,
 }
 
 impl AccessRecord {
-    fn answered(mut self, answer: &Answer) -> Self {
+    fn answered(mut self, answer: &Answer, principal: &Principal) -> Self {
         self.status = answer.response.status().as_u16();
         self.verdict = answer.verdict;
         if let Some(entry) = &mut self.entry {
             entry.blob = answer.blob;
+            if !matches!(principal, Principal::Anonymous) {
+                entry.principal = principal.clone();
+            }
         }
         self
     }
@@ -154,7 +166,7 @@ impl AccessRecord {
         AccessLogRecord {
             received_at: entry.received_at,
             request_id: self.id.as_str().to_owned(),
-            principal: entry.principal.to_owned(),
+            principal: entry.principal.name().to_owned(),
             client: self.client.map(|address| address.to_string()),
             method: cut(self.method.as_str(), WORD_LIMIT).to_owned(),
             repository: self.repository().map(str::to_owned),

@@ -10,7 +10,6 @@ mod rescue;
 mod security_headers;
 
 pub(crate) use access_log::{AccessLog, AccessLogLayer, AccessRecord};
-pub use authenticate::Authentication;
 pub(crate) use authenticate::{Authenticate, AuthenticateLayer};
 pub(crate) use catch_panic::{CatchPanic, CatchPanicLayer};
 pub(crate) use load_shed::{Capacity, LoadShed, LoadShedLayer, Permit};

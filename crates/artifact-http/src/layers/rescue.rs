@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use admin_types::Problem;
 use artifact_core::{Error, ErrorBody, ErrorKind};
-use artifact_engine::CacheResult;
+use artifact_engine::{CacheResult, Mount};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+use crate::access::{Principal, Shortfall, challenge, needed_scope};
 use crate::action::Action;
 use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
+use crate::origin::OriginSettings;
 use crate::repositories::Repositories;
 use crate::respond;
 
@@ -31,7 +33,10 @@ const CHALLENGES: [HeaderValue; 2] = [
 
 super::layer! {
     /// Answers failures in the form that the asking client prints.
-    RescueLayer => Rescue { repositories: Arc<dyn Repositories> }
+    RescueLayer => Rescue {
+        repositories: Arc<dyn Repositories>,
+        origins: Arc<OriginSettings>,
+    }
 }
 
 impl<B: Send, S: Serve<B, Error = Failure>> Serve<B> for Rescue<S> {
@@ -49,21 +54,55 @@ impl<B: Send, S: Serve<B, Error = Failure>> Serve<B> for Rescue<S> {
 impl<S> Rescue<S> {
     fn rescue<B>(&self, call: &Call<'_, B>, error: &Error) -> Answer {
         report(call, error);
-        let status = status_of(error.kind());
+        let status = status_for(call.action, error.kind());
         let form = self.form(call, status, error);
         let mut response = respond::bytes(status, form.content_type, form.body);
         let headers = response.headers_mut();
         write_headers(headers, call, error);
+        if is_of_registry(call.action) {
+            self.write_registry_headers(headers, call, error);
+        }
         finish(&mut response, call);
         let repository = call
             .action
             .package()
-            .and_then(|route| self.repositories.identify(route.kind, route.repository));
+            .and_then(|route| self.repositories.identify(route.mount, route.repository));
         Answer { response, repository, verdict: verdict_of(error), blob: None }
     }
 
+    /// What clients of a registry look for, above all where they get a ticket.
+    fn write_registry_headers<B>(
+        &self,
+        headers: &mut HeaderMap,
+        call: &Call<'_, B>,
+        error: &Error,
+    ) {
+        headers.extend(self.repositories.registry_headers());
+        if error.kind() != ErrorKind::Unauthorized {
+            return;
+        }
+        let Ok(origin) = self.origins.origin(call.parts, call.peer) else { return };
+        let scope = call
+            .action
+            .package()
+            .map(|route| needed_scope(route.repository, route.path, call.method()));
+        let shortfall = match call.principal {
+            Principal::Ticket(_) => Shortfall::InsufficientScope,
+            _ => Shortfall::NoCredential,
+        };
+        if let Some(challenge) = challenge(&origin, scope.as_deref(), shortfall) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+
     fn form<B>(&self, call: &Call<'_, B>, status: StatusCode, error: &Error) -> ErrorBody {
-        let Some(route) = call.action.package() else { return problem_form(call, status, error) };
+        let (mount, repository, path) = match call.action {
+            Action::Registry(_) => (Mount::Registry, "", ""),
+            action => match action.package() {
+                Some(route) => (route.mount, route.repository, route.path),
+                None => return problem_form(call, status, error),
+            },
+        };
         if accepts_problem(call.headers()) {
             return problem_form(call, status, error);
         }
@@ -73,12 +112,25 @@ impl<S> Rescue<S> {
             request_id: call.id.as_str(),
             code: error.code(),
             details: error.details(),
-            path: route.path,
+            path,
         };
         self.repositories
-            .error_body(route.kind, route.repository, &problem)
+            .error_body(mount, repository, &problem)
             .unwrap_or_else(|| line_form(&problem))
     }
+}
+
+/// Clients of registries slow down when they are told so, and give up on other errors.
+fn status_for(action: Action<'_>, kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::UpstreamRateLimited if is_of_registry(action) => StatusCode::TOO_MANY_REQUESTS,
+        kind => status_of(kind),
+    }
+}
+
+fn is_of_registry(action: Action<'_>) -> bool {
+    matches!(action, Action::Registry(_))
+        || action.package().is_some_and(|route| route.mount == Mount::Registry)
 }
 
 /// The status of each kind of error.
@@ -253,9 +305,11 @@ pub(crate) fn refuse(action: Action<'_>) -> Option<Error> {
             Some(Error::new(ErrorKind::MethodNotAllowed, text))
         }
         Action::Package(_)
+        | Action::Registry(_)
         | Action::Admin(_)
         | Action::Health(_)
         | Action::Metrics
+        | Action::Token
         | Action::PeerFlight(_)
         | Action::ErrorGuide => None,
     }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use artifact_core::{Error, ErrorBody, ErrorKind, Problem, RepositoryId, RepositoryKind, Secret};
 use artifact_engine::CacheResult;
+use artifact_engine::Mount;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -14,7 +15,7 @@ use super::*;
 use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
 use crate::origin::Peer;
-use crate::repositories::RepositoryLabels;
+use crate::repositories::{Privacy, RepositoryLabels};
 use crate::service::run;
 
 type Served = Result<Answer, Failure>;
@@ -34,8 +35,17 @@ impl<B: Send> Serve<B> for Script {
 struct OneRemote;
 
 impl Repositories for OneRemote {
-    fn identify(&self, kind: RepositoryKind, name: &str) -> Option<RepositoryId> {
-        (kind == RepositoryKind::Remote && name == "known").then_some(RepositoryId(7))
+    fn identify(&self, mount: Mount, name: &str) -> Option<RepositoryId> {
+        (mount == Mount::Package(RepositoryKind::Remote) && name == "known")
+            .then_some(RepositoryId(7))
+    }
+
+    fn privacy(&self, name: &str) -> Privacy {
+        if name == "secret" { Privacy::Private } else { Privacy::Public }
+    }
+
+    fn registry_headers(&self) -> HeaderMap {
+        HeaderMap::new()
     }
 
     fn labels(&self, id: RepositoryId) -> Option<RepositoryLabels> {
@@ -45,13 +55,8 @@ impl Repositories for OneRemote {
         })
     }
 
-    fn error_body(
-        &self,
-        kind: RepositoryKind,
-        name: &str,
-        problem: &Problem<'_>,
-    ) -> Option<ErrorBody> {
-        self.identify(kind, name)?;
+    fn error_body(&self, mount: Mount, name: &str, problem: &Problem<'_>) -> Option<ErrorBody> {
+        self.identify(mount, name)?;
         let body = format!("own form of {}: {}", problem.status, problem.message);
         Some(ErrorBody { content_type: "text/x-madeup", body: body.into() })
     }
@@ -236,6 +241,29 @@ async fn a_guarded_action_without_a_token_never_reaches_its_handler() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     let allowed = Request::get("/api/v2/stats").header("authorization", "Bearer s3cret");
     assert_eq!(fixture.ask(allowed).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_private_is_kept_from_strangers_and_from_shared_caches() {
+    let immutable = || {
+        let mut answer = hello()?;
+        let caching = http::HeaderValue::from_static("public, max-age=60, immutable");
+        answer.response.headers_mut().insert("cache-control", caching);
+        Ok(answer)
+    };
+    let fixture = Fixture::with(Authentication::with_token(&Secret::new("s3cret")), immutable);
+    let path = "/api/v1/remote/secret/file";
+    let refused = fixture.get(path).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.headers().get_all("www-authenticate").iter().count(), 2);
+    let allowed = fixture.ask(Request::get(path).header("authorization", "Bearer s3cret")).await;
+    assert_eq!(header(allowed.headers(), "cache-control"), "private, max-age=60, immutable");
+    assert_eq!(text(allowed).await, "hello");
+    let public = fixture.get(FILE).await;
+    assert_eq!(header(public.headers(), "cache-control"), "public, max-age=60, immutable");
+    assert_eq!(text(public).await, "hello");
+    let open = Fixture::new(immutable);
+    assert_eq!(open.get(path).await.status(), StatusCode::OK, "an open server hides nothing");
 }
 
 /// Collects what a subscriber writes.

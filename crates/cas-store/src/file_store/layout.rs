@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use artifact_core::BlobId;
+use artifact_core::ports::UploadId;
 
 use crate::fan_out;
 
@@ -13,6 +14,7 @@ pub(super) struct Layout {
     root: PathBuf,
     blobs: PathBuf,
     incoming: PathBuf,
+    uploads: PathBuf,
 }
 
 impl Layout {
@@ -21,6 +23,7 @@ impl Layout {
             root: root.into(),
             blobs: root.join("blobs").join("sha256"),
             incoming: root.join("incoming"),
+            uploads: root.join("uploads"),
         }
     }
 
@@ -36,6 +39,16 @@ impl Layout {
     /// The directory of the store's own temporary files.
     pub(super) fn incoming(&self) -> &Path {
         &self.incoming
+    }
+
+    /// The directory of what is staged.
+    pub(super) fn uploads(&self) -> &Path {
+        &self.uploads
+    }
+
+    /// The file of upload `id`.
+    pub(super) fn staged(&self, id: UploadId) -> PathBuf {
+        self.uploads.join(id.to_string())
     }
 
     /// The file that keeps the collector's epoch.

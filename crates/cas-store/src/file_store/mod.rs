@@ -3,6 +3,8 @@
 mod epoch;
 mod layout;
 mod put;
+mod staged_file;
+mod staging;
 mod walk;
 
 use std::fs::{self, File};
@@ -17,13 +19,14 @@ use uuid::Uuid;
 
 use self::layout::Layout;
 use self::put::{Put, sync_directory};
+use self::staging::Writers;
 use crate::directory_lock::{DirectoryLock, make_directory};
 use crate::error::{IoContext, absent_as_none};
 use crate::opened_file::{Opened, blob_size};
 use crate::temporary::{self, Temporary};
 use crate::{StoreError, blocking, positional};
 
-/// A [`BlobStore`] in a directory of a local file system. Holds the directory's lock for as long
+/// A [`BlobStore`] and [`Staging`](artifact_core::ports::Staging) in a directory of a local file system. Holds the directory's lock for as long
 /// as it, or work that it began, lives.
 #[derive(Debug)]
 pub struct FileStore(Arc<Inner>);
@@ -31,6 +34,7 @@ pub struct FileStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     layout: Layout,
+    writers: Writers,
     _lock: DirectoryLock,
 }
 
@@ -43,9 +47,10 @@ impl FileStore {
         let layout = Layout::new(root);
         make_directory(layout.blobs())?;
         make_directory(layout.incoming())?;
+        make_directory(layout.uploads())?;
         temporary::sweep(layout.incoming())?;
         layout.blobs().ancestors().skip(1).take(2).try_for_each(sync_directory)?;
-        Ok(Self(Arc::new(Inner { layout, _lock: lock })))
+        Ok(Self(Arc::new(Inner { layout, writers: Writers::default(), _lock: lock })))
     }
 
     /// Where the spool belongs: on the same file system, so that a finished file is

@@ -82,7 +82,7 @@ fn describe(path: &Path, id: BlobId) -> Result<Option<BlobListing>, StoreError> 
     Ok(Some(BlobListing { id, size: metadata.len(), stored_at }))
 }
 
-fn moment(time: std::time::SystemTime) -> Timestamp {
+pub(super) fn moment(time: std::time::SystemTime) -> Timestamp {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::EPOCH.plus(since_epoch)
 }

@@ -1,5 +1,6 @@
 //! Blobs in memory: a whole store for embedding and tests, and a tier before another store.
 
+mod staging;
 mod store;
 mod tier;
 

@@ -14,21 +14,23 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::cut;
+use super::staging::Uploads;
 use crate::blocking::lock;
 use crate::error::{IoContext, absent_as_none};
 use crate::{StoreError, blocking};
 
-/// A [`BlobStore`] that keeps everything in memory and forgets it when dropped.
+/// A [`BlobStore`] and [`Staging`](artifact_core::ports::Staging) that keeps everything in memory and forgets it when dropped.
 /// Unbounded: for tests and for embedding with little data.
 #[derive(Default)]
 pub struct MemoryStore {
-    blobs: Arc<Mutex<BTreeMap<BlobId, Stored>>>,
+    pub(super) blobs: Arc<Mutex<BTreeMap<BlobId, Stored>>>,
+    pub(super) uploads: Uploads,
     epoch: AtomicU64,
 }
 
-struct Stored {
-    bytes: Bytes,
-    stored_at: Timestamp,
+pub(super) struct Stored {
+    pub(super) bytes: Bytes,
+    pub(super) stored_at: Timestamp,
 }
 
 impl MemoryStore {

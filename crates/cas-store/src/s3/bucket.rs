@@ -42,8 +42,9 @@ impl Bucket {
         self.link.bucket().to_owned()
     }
 
-    pub(super) fn link(&self) -> &Link {
-        &self.link
+    /// `source`, which happened when `action` was tried.
+    pub(super) fn failed(&self, action: &'static str, source: S3Failure) -> StoreError {
+        StoreError::S3 { action, place: self.link.place(), source }
     }
 
     /// The outcome of the request that `make` makes, asked for again if that may help. Must be a

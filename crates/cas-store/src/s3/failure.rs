@@ -78,10 +78,11 @@ pub enum S3Failure {
 
 impl S3Failure {
     /// Whether the same request may succeed a moment later. Not after a timeout: who waited that
-    /// long is better served with a failure.
+    /// long is better served with a failure. What a server does not do, it will not do a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Broken { .. } => true,
+            Self::Answer { .. } if self.is_not_implemented() => false,
             Self::Answer { status, .. } => *status == 429 || *status >= 500,
             _ => false,
         }
@@ -95,6 +96,17 @@ impl S3Failure {
     /// Whether the server says that there is no such key, in a bucket that exists.
     pub(super) fn is_missing_key(&self) -> bool {
         matches!(self, Self::Answer { status: 404, code } if code == "NoSuchKey")
+    }
+
+    /// Whether the server says that what was staged is not there: an object, or an upload in parts.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Answer { status: 404, code } if code == "NoSuchUpload")
+            || self.is_missing_key()
+    }
+
+    /// Whether the server does not know this kind of request.
+    pub(super) fn is_not_implemented(&self) -> bool {
+        matches!(self, Self::Answer { status: 501, .. })
     }
 
     /// Whether the server says only "not found", as it does where the answer has no body.

@@ -15,7 +15,7 @@ use super::keys;
 use super::link::Errand;
 
 /// The most that a server gives at once.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
 impl Bucket {
     /// Up to `limit` blobs greater than `after`, in order.
@@ -27,7 +27,7 @@ impl Bucket {
         let mut found = Vec::new();
         let mut position = after.map(keys::of);
         while found.len() < limit {
-            let page = self.page(position, (limit - found.len()).min(PAGE)).await?;
+            let page = self.page(keys::BLOBS, position, (limit - found.len()).min(PAGE)).await?;
             let is_last = !page.is_truncated.unwrap_or(false);
             let objects = page.contents.unwrap_or_default();
             position = objects.last().and_then(|object| object.key.clone());
@@ -42,14 +42,16 @@ impl Bucket {
         Ok(found)
     }
 
-    async fn page(
+    /// Up to `count` objects whose keys begin with `prefix`, in order.
+    pub(super) async fn page(
         &self,
+        prefix: &str,
         start_after: Option<String>,
         count: usize,
     ) -> Result<ListObjectsV2Output, S3Failure> {
         let request = ListObjectsV2Request {
             bucket: self.name(),
-            prefix: Some(keys::BLOBS.to_owned()),
+            prefix: Some(prefix.to_owned()),
             start_after,
             max_keys: i64::try_from(count).ok(),
             ..Default::default()
@@ -66,7 +68,7 @@ impl Bucket {
         let mut aborted = 0;
         let mut position = (None, None);
         loop {
-            let page = self.uploads(position).await?;
+            let page = self.uploads(keys::BLOBS, position).await?;
             for upload in page.uploads.unwrap_or_default() {
                 let began = upload.initiated.as_deref().and_then(Timestamp::from_rfc3339);
                 let is_old = began.is_some_and(|began| SystemClock.now().since(began) >= age);
@@ -82,13 +84,15 @@ impl Bucket {
         }
     }
 
-    async fn uploads(
+    /// Uploads in parts to keys that begin with `prefix`.
+    pub(super) async fn uploads(
         &self,
+        prefix: &str,
         (key_marker, upload_id_marker): (Option<String>, Option<String>),
     ) -> Result<ListMultipartUploadsOutput, S3Failure> {
         let request = ListMultipartUploadsRequest {
             bucket: self.name(),
-            prefix: Some(keys::BLOBS.to_owned()),
+            prefix: Some(prefix.to_owned()),
             key_marker,
             upload_id_marker,
             ..Default::default()
@@ -104,8 +108,12 @@ impl Bucket {
 /// `None` for a foreign object.
 fn describe(object: &Object) -> Result<Option<BlobListing>, S3Failure> {
     let Some(id) = object.key.as_deref().and_then(keys::blob_at) else { return Ok(None) };
-    let stored_at = object.last_modified.as_deref().and_then(Timestamp::from_rfc3339);
-    let unreadable = || S3Failure::Unreadable { problem: "it states no time".to_owned() };
-    let stored_at = stored_at.ok_or_else(unreadable)?;
+    let stored_at = changed_at(object)?;
     Ok(Some(BlobListing { id, size: length(object.size)?, stored_at }))
+}
+
+/// When a listed object was written.
+pub(super) fn changed_at(object: &Object) -> Result<Timestamp, S3Failure> {
+    let stated = object.last_modified.as_deref().and_then(Timestamp::from_rfc3339);
+    stated.ok_or_else(|| S3Failure::Unreadable { problem: "it states no time".to_owned() })
 }

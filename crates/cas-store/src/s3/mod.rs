@@ -11,6 +11,7 @@ mod answer;
 mod body;
 mod bucket;
 mod circuit;
+mod copy;
 mod failure;
 mod keys;
 mod link;
@@ -20,6 +21,7 @@ mod parts;
 mod put;
 mod read;
 mod settings;
+mod staging;
 mod store;
 mod tls;
 

@@ -9,7 +9,7 @@ use artifact_core::ports::ByteRange;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, stream};
 use md5::{Digest as _, Md5};
 use rusoto_core::{ByteStream, RusotoError};
 use rusoto_s3::{PutObjectRequest, S3, S3Client};
@@ -58,6 +58,38 @@ impl Source {
     }
 }
 
+/// Bytes in memory that are sent as they are.
+#[derive(Clone, Debug)]
+pub(super) struct Payload {
+    chunks: Arc<[Bytes]>,
+    pub(super) size: u64,
+}
+
+impl Payload {
+    pub(super) fn new(chunks: Vec<Bytes>) -> Self {
+        let size = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        Self { chunks: chunks.into(), size }
+    }
+
+    /// The bytes as a body of known length.
+    pub(super) fn body(&self) -> ByteStream {
+        let chunks: Vec<_> = self.chunks.iter().cloned().map(Ok).collect();
+        let length = usize::try_from(self.size).unwrap_or(usize::MAX);
+        ByteStream::new_with_size(stream::iter(chunks), length)
+    }
+
+    /// The checksum, for the server to compare.
+    pub(super) async fn md5(&self) -> Result<String, S3Failure> {
+        let chunks = Arc::clone(&self.chunks);
+        let hashed = tokio::task::spawn_blocking(move || {
+            let mut md5 = Md5::new();
+            chunks.iter().for_each(|chunk| md5.update(chunk));
+            STANDARD.encode(md5.finalize())
+        });
+        hashed.await.map_err(|error| S3Failure::Source { source: error.into() })
+    }
+}
+
 impl Bucket {
     /// Stores `source` under `key` with one request.
     pub(super) async fn put_at_once(&self, key: &str, source: &Source) -> Result<(), S3Failure> {
@@ -79,6 +111,17 @@ impl Bucket {
         let put = |client: S3Client| {
             let body = Some(ByteStream::from(bytes.to_vec()));
             let request = self.put_request(key, STANDARD.encode(Md5::digest(bytes)));
+            async move { client.put_object(PutObjectRequest { body, ..request }).await }
+        };
+        self.call(Errand::Ask, put).await.map(drop)
+    }
+
+    /// Stores `chunks` under `key` with one request.
+    pub(super) async fn put_chunks(&self, key: &str, chunks: Payload) -> Result<(), S3Failure> {
+        let md5 = chunks.md5().await?;
+        let put = |client: S3Client| {
+            let body = Some(chunks.body());
+            let request = self.put_request(key, md5.clone());
             async move { client.put_object(PutObjectRequest { body, ..request }).await }
         };
         self.call(Errand::Ask, put).await.map(drop)

@@ -14,21 +14,22 @@ use uuid::Uuid;
 use super::bucket::Bucket;
 use super::failure::S3Failure;
 use super::keys;
-use super::multipart::Uploads;
+use super::multipart::{Contents, Uploads};
 use super::parts::is_sent_at_once;
 use super::put::Source;
 use super::settings::S3Settings;
 use crate::error::{IoContext, absent_as_none};
 use crate::{StoreError, blocking};
 
-/// A [`BlobStore`] in a bucket of an S3-compatible store.
+/// A [`BlobStore`] and [`Staging`](artifact_core::ports::Staging) in a bucket of an S3-compatible
+/// store.
 ///
 /// A server that does not answer fails every call within seconds, and after three such failures
 /// at once, for a moment. Writes are as durable as the server makes them.
 #[derive(Debug)]
 pub struct S3Store {
-    bucket: Arc<Bucket>,
-    uploads: Uploads,
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) uploads: Uploads,
 }
 
 impl S3Store {
@@ -59,15 +60,15 @@ impl S3Store {
         aborted.map_err(|failure| self.failed("sweep the uploads of", failure))
     }
 
-    fn failed(&self, action: &'static str, source: S3Failure) -> StoreError {
-        StoreError::S3 { action, place: self.bucket.link().place(), source }
+    pub(super) fn failed(&self, action: &'static str, source: S3Failure) -> StoreError {
+        self.bucket.failed(action, source)
     }
 
-    fn told<T>(&self, action: &'static str, outcome: Result<T, S3Failure>) -> Result<T> {
+    pub(super) fn told<T>(&self, action: &'static str, outcome: Result<T, S3Failure>) -> Result<T> {
         outcome.map_err(|failure| self.failed(action, failure).into())
     }
 
-    async fn size(&self, key: &str) -> Result<Option<u64>> {
+    pub(super) async fn size(&self, key: &str) -> Result<Option<u64>> {
         self.told("ask", self.bucket.size(key).await)
     }
 
@@ -76,9 +77,14 @@ impl S3Store {
         let outcome = if is_sent_at_once(size) {
             self.bucket.put_at_once(key, &source).await
         } else {
-            self.uploads.put(&self.bucket, key.to_owned(), source).await
+            self.uploads.put(&self.bucket, key.to_owned(), Contents::File(source)).await
         };
         self.told("write to", outcome)?;
+        self.check_written(key, size).await
+    }
+
+    /// Fails unless the object `key` has `size` bytes.
+    pub(super) async fn check_written(&self, key: &str, size: u64) -> Result<()> {
         if self.size(key).await? == Some(size) {
             return Ok(());
         }

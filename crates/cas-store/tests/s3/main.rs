@@ -11,3 +11,4 @@ mod failures;
 mod parts;
 mod server;
 mod silence;
+mod staging;

@@ -5,10 +5,10 @@ use artifact_core::ports::{Evicted, EvictionPass, RowEviction};
 use async_trait::async_trait;
 
 use super::connections::{Client, Purpose};
-use super::{PostgresStore, rows, statement};
+use super::{PostgresStore, locks, statement};
 use crate::integer;
 
-const EVICT: &str = include_str!("queries/evict_least_used.sql");
+const LOCK: &str = include_str!("queries/lock_least_used.sql");
 
 #[async_trait]
 impl RowEviction for PostgresStore {
@@ -18,7 +18,8 @@ impl RowEviction for PostgresStore {
         let (bytes, limit) = (integer::to_sql(pass.bytes), integer::limit(pass.limit));
         let parameters: statement::Parameters<'_> = &[&repositories, &unused_since, &limit, &bytes];
         let evict = |client: Client| async move {
-            rows::evicted_from_columns(&statement::row(&client, EVICT, parameters).await?)
+            let chosen = locks::lock(&client, LOCK, parameters).await?;
+            locks::delete_unneeded(&client, &chosen).await
         };
         self.connections.transact(Purpose::Bulk, evict).await
     }

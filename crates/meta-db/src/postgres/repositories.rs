@@ -122,7 +122,7 @@ async fn insert(
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = seal(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, new)?;
     let parameters: statement::Parameters<'_> = &[
         &new.name.as_str(),
         &new.definition.kind().name(),
@@ -143,7 +143,7 @@ async fn update(
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = seal(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, new)?;
     let parameters: statement::Parameters<'_> =
         &[&id.0, &new.description, &new.managed_by, &now.as_millis(), &definition, &secret];
     statement::execute(client, UPDATE, parameters).await.map(|_| ())

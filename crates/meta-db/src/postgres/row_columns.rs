@@ -10,6 +10,7 @@ use crate::{checksums, integer};
 
 const READ: &str = include_str!("queries/row.sql");
 const LOCK: &str = concat!(include_str!("queries/row.sql"), "FOR NO KEY UPDATE");
+const LOCK_TO_REMOVE: &str = concat!(include_str!("queries/row.sql"), "FOR UPDATE");
 const INSERT: &str = include_str!("queries/insert_row.sql");
 const UPDATE: &str = include_str!("queries/update_row.sql");
 
@@ -27,6 +28,14 @@ pub(crate) async fn lock(
     key: &RowKey,
 ) -> Result<Option<ArtifactRow>, StoreError> {
     read(client, LOCK, key).await
+}
+
+/// The same for who will remove it: who is about to need it is waited for.
+pub(crate) async fn lock_to_remove(
+    client: &ClientWrapper,
+    key: &RowKey,
+) -> Result<Option<ArtifactRow>, StoreError> {
+    read(client, LOCK_TO_REMOVE, key).await
 }
 
 async fn read(
@@ -98,7 +107,8 @@ pub(crate) fn from_columns(row: &Row) -> Result<ArtifactRow, StoreError> {
     })
 }
 
-fn key_from_columns(row: &Row) -> Result<RowKey, StoreError> {
+/// The key of a row, out of the columns of that name.
+pub(crate) fn key_from_columns(row: &Row) -> Result<RowKey, StoreError> {
     let variant: &str = row.try_get("variant")?;
     let variant =
         if variant.is_empty() { Variant::SOURCE } else { Variant::named(variant.to_owned()) };

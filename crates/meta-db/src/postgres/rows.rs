@@ -11,14 +11,14 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::connections::{Client, Purpose};
-use super::{PostgresStore, listing, paths, row_columns, statement};
+use super::{PostgresStore, listing, locks, paths, row_columns, statement};
 use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::precondition::holds;
 use crate::{integer, range};
 
 /// How often a row or blob may come and go while one publish looks at it.
-const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 /// Counters that are written in one statement.
 const PORTION: usize = 1000;
 
@@ -184,10 +184,11 @@ async fn remove(
     key: &RowKey,
     precondition: Precondition,
 ) -> Result<Published<ArtifactRow>, StoreError> {
-    let Some(stored) = row_columns::lock(client, key).await? else {
+    let Some(stored) = row_columns::lock_to_remove(client, key).await? else {
         return Ok(Published::Conflict(None));
     };
-    if !holds(precondition, Some(stored.generation)) {
+    let is_needed = locks::user_of(client, &[key]).await?.is_some();
+    if is_needed || !holds(precondition, Some(stored.generation)) {
         return Ok(Published::Conflict(Some(stored)));
     }
     let (path, variant) = (key.path.as_str(), key.variant.as_str());

@@ -20,7 +20,7 @@ pub(crate) mod statistics_migrations {
 /// How long to wait for another process, such as a backup, that holds a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are statements, so that none is ever prepared twice.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 /// What the write-ahead log is cut back to after a burst.
 const JOURNAL_LIMIT_BYTES: i64 = 64 << 20;
 

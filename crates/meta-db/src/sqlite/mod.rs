@@ -17,8 +17,11 @@ mod reclaim;
 mod repositories;
 mod review;
 mod row_columns;
+mod row_sets;
 mod rows;
 mod statistics;
+mod tokens;
+mod uploads;
 
 use std::path::Path;
 use std::sync::Arc;

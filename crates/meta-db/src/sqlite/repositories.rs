@@ -117,7 +117,7 @@ fn insert(
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = seal(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, new)?;
     connection.prepare_cached(INSERT)?.execute(params![
         new.name.as_str(),
         new.definition.kind().name(),
@@ -138,7 +138,7 @@ fn update(
     new: &NewRepository,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (definition, secret) = seal(key, &new.name, &new.definition)?;
+    let (definition, secret) = seal(key, new)?;
     connection.prepare_cached(UPDATE)?.execute(params![
         id.0,
         new.description,

@@ -64,11 +64,15 @@ pub(crate) fn from_columns(row: &Row<'_>) -> Result<ArtifactRow, StoreError> {
     })
 }
 
-fn key_from_columns(row: &Row<'_>) -> Result<RowKey, StoreError> {
-    let path: String = row.get("path")?;
-    let path =
-        RepoPath::from_decoded(&path).map_err(|error| StoreError::malformed("path", error))?;
+/// The key of a row, out of the columns of that name.
+pub(crate) fn key_from_columns(row: &Row<'_>) -> Result<RowKey, StoreError> {
+    let path = path_from_text(&row.get::<_, String>("path")?)?;
     let variant: String = row.get("variant")?;
     let variant = if variant.is_empty() { Variant::SOURCE } else { Variant::named(variant) };
     Ok(RowKey { repository: RepositoryId(row.get("repository")?), path, variant })
+}
+
+/// A stored path.
+pub(crate) fn path_from_text(text: &str) -> Result<RepoPath, StoreError> {
+    RepoPath::from_decoded(text).map_err(|error| StoreError::malformed("path", error))
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::range::PathRange;
-use super::{SqliteStore, integer, listing, row_columns};
+use super::{SqliteStore, integer, listing, row_columns, row_sets};
 use crate::crash_point::crash_point;
 use crate::error::StoreError;
 use crate::precondition::holds;
@@ -112,7 +112,11 @@ fn publish(
 }
 
 /// The blob's entry; a trigger makes a condemned one live again when it is referred to.
-fn enter_blob(connection: &Connection, blob: BlobId, size: u64) -> Result<(), StoreError> {
+pub(crate) fn enter_blob(
+    connection: &Connection,
+    blob: BlobId,
+    size: u64,
+) -> Result<(), StoreError> {
     let size = integer::to_sql(size);
     if connection.prepare_cached(INSERT_BLOB)?.execute(params![blob.as_bytes(), size])? == 1 {
         return Ok(());
@@ -162,12 +166,19 @@ fn remove(
     let Some(stored) = row_columns::find(connection, key)? else {
         return Ok(Published::Conflict(None));
     };
-    if !holds(precondition, Some(stored.generation)) {
+    let is_needed = !row_sets::users_of(connection, key)?.is_empty();
+    if is_needed || !holds(precondition, Some(stored.generation)) {
         return Ok(Published::Conflict(Some(stored)));
     }
+    delete(connection, key)?;
+    Ok(Published::Stored(stored))
+}
+
+/// Deletes the row of `key`. What belongs to it goes with it.
+pub(crate) fn delete(connection: &Connection, key: &RowKey) -> Result<(), StoreError> {
     let parameters = params![key.repository.0, key.path.as_str(), key.variant.as_str()];
     connection.prepare_cached(DELETE)?.execute(parameters)?;
-    Ok(Published::Stored(stored))
+    Ok(())
 }
 
 fn evict(

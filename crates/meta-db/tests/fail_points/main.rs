@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use artifact_core::ports::{
-    EraseBytes, GarbagePass, GarbageSurvey, MetaStore, NewRepository, Pinned, Precondition,
-    Published, Reclaimed,
+    EraseBytes, GarbagePass, GarbageSurvey, GivingUp, MetaStore, NewRepository, Pinned,
+    Precondition, Published, PublishedSet, Reclaimed, RowSet,
 };
 use artifact_core::{
     ArtifactRow, BlobId, Class, Clock, Definition, Digests, ErrorKind, Local, RepoPath,
@@ -49,6 +49,8 @@ on_both_databases! {
     a_review_that_ends_before_its_commit_condemns_nothing_and_is_done_again,
     a_deletion_that_ends_after_the_bytes_are_gone_keeps_the_entry_and_is_finished_later,
     a_writer_after_such_a_deletion_is_told_to_look_for_the_bytes,
+    a_set_that_ends_in_the_middle_leaves_nothing_of_it,
+    giving_up_that_ends_in_the_middle_is_done_again,
 }
 
 const BLOB: BlobId = BlobId::from_bytes([1; 32]);
@@ -78,6 +80,7 @@ async fn create(store: &dyn MetaStore) -> RepositoryId {
         package_type: "generic".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Local(Local::default()),
     };
     match store.put_repository(new, Precondition::Any, SystemClock.now()).await.unwrap() {
@@ -186,4 +189,39 @@ async fn a_writer_after_such_a_deletion_is_told_to_look_for_the_bytes(place: Pla
     store.review(at_once()).await.unwrap();
     assert_eq!(store.reclaim(at_once(), &bytes).await.unwrap(), Reclaimed::default());
     assert!(bytes.hold(BLOB));
+}
+
+/// A set of one row that is promised from the beginning of time.
+fn promised(repository: RepositoryId) -> RowSet {
+    RowSet {
+        rows: vec![(row(repository), Precondition::Absent)],
+        promised_at: Some(Timestamp::EPOCH),
+        ..RowSet::default()
+    }
+}
+
+async fn a_set_that_ends_in_the_middle_leaves_nothing_of_it(place: Place) {
+    let store = &*place.open();
+    let repository = create(store).await;
+    fail::cfg("inside-publish-set-tx", "return").unwrap();
+    let error = store.publish_set(promised(repository)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(store.row(&row(repository).key).await.unwrap(), None);
+    assert_eq!(survey(&place).await, GarbageSurvey::default());
+    fail::remove("inside-publish-set-tx");
+    let published = store.publish_set(promised(repository)).await.unwrap();
+    assert!(matches!(published, PublishedSet::Stored(_)));
+}
+
+async fn giving_up_that_ends_in_the_middle_is_done_again(place: Place) {
+    let store = &*place.open();
+    let repository = create(store).await;
+    store.publish_set(promised(repository)).await.unwrap();
+    let pass = GivingUp { promised_before: SystemClock.now(), limit: 10 };
+    fail::cfg("inside-giving-up-tx", "return").unwrap();
+    assert!(store.give_up(pass).await.is_err());
+    assert!(store.row(&row(repository).key).await.unwrap().is_some());
+    fail::remove("inside-giving-up-tx");
+    assert_eq!(store.give_up(pass).await.unwrap().objects, 1);
+    assert_eq!(store.row(&row(repository).key).await.unwrap(), None);
 }

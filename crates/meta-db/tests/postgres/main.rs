@@ -10,6 +10,7 @@ mod outages;
 mod plans;
 mod races;
 mod references;
+mod row_sets;
 mod schema;
 mod snapshot;
 mod start;

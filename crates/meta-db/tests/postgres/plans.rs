@@ -110,3 +110,27 @@ async fn the_collector_searches_indexes() {
     let values = "ARRAY[sha256('1'), sha256('2')], 0";
     assert_seeks(&client, needs, "bytea[], bigint", values, "artifact_sha256").await;
 }
+
+#[tokio::test]
+async fn row_sets_search_indexes() {
+    let Some(database) = Database::migrated().await else { return };
+    let client = database.client().await;
+    fill(&client).await;
+    let more = "
+        INSERT INTO promise SELECT repository, path, variant, 5 FROM artifact;
+        INSERT INTO need SELECT repository, 'user', '', path, variant, TRUE FROM artifact;
+        ANALYZE";
+    client.batch_execute(more).await.unwrap();
+    let key = "artifact_pkey";
+    let lock = include_str!("../../src/postgres/queries/lock_rows.sql");
+    let values = "1, '{folder1/file1,folder2/file2}', '{\"\",\"\"}'";
+    assert_seeks(&client, lock, "bigint, text[], text[]", values, key).await;
+    let delete = include_str!("../../src/postgres/queries/delete_unneeded.sql");
+    let values = "'{1}', '{folder1/file1}', '{\"\"}'";
+    for index in [key, "need_needed"] {
+        assert_seeks(&client, delete, "bigint[], text[], text[]", values, index).await;
+    }
+    let due = include_str!("../../src/postgres/queries/due_promises.sql");
+    let plan = plan(&client, "force_custom_plan", due, "bigint, bigint", "6, 10").await;
+    assert!(plan.contains("promise_promised_at") && !reads_a_whole_table(&plan), "{plan}");
+}

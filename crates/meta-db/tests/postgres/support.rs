@@ -123,6 +123,7 @@ pub(crate) fn local(name: &str) -> NewRepository {
         package_type: "generic".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Local(Local::default()),
     }
 }

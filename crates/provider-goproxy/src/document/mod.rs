@@ -10,7 +10,7 @@ use artifact_core::{
 use bytes::Bytes;
 use formats::json::JsonError;
 
-use crate::route::{File, JSON, LATEST, LIST, PLAIN, TEXT, file_path};
+use crate::route::{File, JSON, LATEST, LIST, OFFER, PLAIN, TEXT, file_path};
 
 /// Why a document cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,6 +40,10 @@ impl From<Unreadable> for DocumentError {
 
 /// Judges a document.
 pub(crate) fn inspect(document: &SourceDocument<'_>) -> Result<Inspection, DocumentError> {
+    // `go` does not read it either.
+    if document.kind == OFFER {
+        return Ok(Inspection::default());
+    }
     let text = text_of(document)?;
     match document.kind {
         LIST => list::check(text)?,

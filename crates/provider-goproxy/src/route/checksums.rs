@@ -1,4 +1,5 @@
-//! Checksum databases. `go` asks a proxy whether it passes one on before it asks the database itself.
+//! Checksum databases. `go` asks a proxy whether it passes one on before it asks the database itself,
+//! and so do we.
 
 use artifact_core::{
     Class, Origin, Owner, PackageRequest, Reject, Remote, RepoPath, RepositoryKind, Route, Shape,
@@ -9,7 +10,7 @@ use formats::version::GoVersion;
 use url::Url;
 
 use super::escape::unescape;
-use super::{TEXT, not_found};
+use super::{CHECKSUMS, OFFER, PLAIN, TEXT, not_found};
 
 /// The databases that `go` knows by itself.
 const KNOWN: [&str; 2] = ["sum.golang.org", "sum.golang.google.cn"];
@@ -21,18 +22,36 @@ pub(super) fn classify(below: &str, request: &PackageRequest<'_>) -> Result<Rout
         return Ok(Route::Answer { content_type: TEXT, body: Bytes::new() });
     }
     let (class, content_type) = question_of(question).ok_or_else(not_found)?;
-    Ok(Route::Serve(Target {
-        path: request.path.clone(),
+    let origin = Origin::Relayed {
+        offer: Box::new(offer(name)?),
+        reference: request.path.to_encoded(),
+        otherwise: database.url(question)?,
+    };
+    Ok(Route::Serve(target(request.path.clone(), class, content_type, origin)))
+}
+
+/// What an upstream has that passes the database on.
+fn offer(database: &str) -> Result<Target, Reject> {
+    let path = RepoPath::from_decoded(&format!("{CHECKSUMS}/{database}/supported"))
+        .map_err(|_| not_found())?;
+    let origin = Origin::Upstream(path.to_encoded());
+    let shape = Shape::Document { kind: OFFER, variant: PLAIN };
+    Ok(Target { shape, ..target(path, Class::Mutable, TEXT, origin) })
+}
+
+fn target(path: RepoPath, class: Class, content_type: &'static str, origin: Origin) -> Target {
+    Target {
+        path,
         source: Variant::SOURCE,
         class,
         shape: Shape::File,
-        origin: Origin::Elsewhere(database.url(question)?),
+        origin,
         package: None,
         owner: Owner::First,
         content_type: Some(content_type),
         accept: None,
         html_allowed: false,
-    }))
+    }
 }
 
 /// How long the answer to a question holds, and what it is written in.
@@ -175,7 +194,7 @@ mod tests {
 
     fn url_of(route: Result<Route, Reject>) -> String {
         match route {
-            Ok(Route::Serve(Target { origin: Origin::Elsewhere(url), .. })) => url,
+            Ok(Route::Serve(Target { origin: Origin::Relayed { otherwise, .. }, .. })) => otherwise,
             other => panic!("{other:?}"),
         }
     }
@@ -270,8 +289,13 @@ mod tests {
             let path = format!("sumdb/sum.golang.org/{question}");
             let Ok(Route::Serve(target)) = of_remote(&remote, &path) else { panic!("{path}") };
             assert_eq!((target.class, target.path.as_str()), (class, path.as_str()));
-            let url = format!("https://sum.golang.org/{reference}");
-            assert_eq!(target.origin, Origin::Elsewhere(url));
+            let Origin::Relayed { offer, reference: relayed, otherwise } = target.origin else {
+                panic!("{path}")
+            };
+            assert_eq!(offer.path.as_str(), "sumdb/sum.golang.org/supported");
+            assert_eq!(offer.origin, Origin::Upstream(offer.path.as_str().to_owned()));
+            assert_eq!(relayed, format!("sumdb/sum.golang.org/{reference}"));
+            assert_eq!(otherwise, format!("https://sum.golang.org/{reference}"));
         }
     }
 

@@ -13,7 +13,9 @@ pub(crate) use self::module::{File, file_path};
 pub(crate) const LIST: DocumentKind = DocumentKind("list");
 /// What is known of a module's latest version.
 pub(crate) const LATEST: DocumentKind = DocumentKind("latest");
-/// The one rendition of either.
+/// What a proxy has that passes a checksum database on; nothing is written in it.
+pub(crate) const OFFER: DocumentKind = DocumentKind("offer");
+/// The one rendition of any.
 pub(crate) const PLAIN: Variant = Variant::new("plain");
 
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";

@@ -157,6 +157,7 @@ pub(crate) fn rewrite(
         .collect();
     let wanted = Variant::new("registry");
     let context = RewriteContext {
+        repository: "r",
         wanted: &wanted,
         admits,
         secure: true,

@@ -137,7 +137,7 @@ pub async fn a_full_remote_is_given_back_as_it_was_written(api: &dyn AdminApi) {
         "immutable_patterns": ["i", "i"], "ban_tags_enabled": true, "ban_tags": ["latest"],
         "allowed_hosts": ["10.0.0.1:81", "cdn.example"], "ca_certificates": "",
         "strict_freshness": true, "verify_before_serve": true, "forbidden_means_missing": true,
-        "offline": true, "username": "svc", "managed_by": "terraform",
+        "offline": true, "username": "svc", "private": true, "managed_by": "terraform",
     });
     create(api, Kind::Remote, document.clone()).await;
     let found = api.get(Kind::Remote, "files").await.unwrap();

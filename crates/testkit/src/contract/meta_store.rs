@@ -28,8 +28,11 @@ mod keys;
 mod listing;
 mod lost_blobs;
 mod repositories;
+mod row_sets;
 mod rows;
 mod statistics;
+mod tokens;
+mod uploads;
 
 use std::time::Duration;
 
@@ -49,8 +52,11 @@ pub use keys::*;
 pub use listing::*;
 pub use lost_blobs::*;
 pub use repositories::*;
+pub use row_sets::*;
 pub use rows::*;
 pub use statistics::*;
+pub use tokens::*;
+pub use uploads::*;
 
 /// Stamps one test per clause of the `MetaStore` contract. The argument names a
 /// function from an empty directory to a future of the store, or after `if_present` to one of
@@ -126,6 +132,14 @@ macro_rules! meta_store_contract {
             a_kept_signing_key_is_given_back_whole,
             a_signing_key_is_never_replaced,
             of_many_signing_keys_kept_at_once_all_get_the_same,
+            a_created_token_is_given_back_whole_and_found_by_its_hash,
+            a_name_belongs_to_one_token_in_force,
+            a_token_that_ended_gives_its_name_up,
+            of_many_tokens_created_at_once_with_one_name_exactly_one_is_stored,
+            a_revoked_token_is_found_and_says_so,
+            tokens_are_listed_in_order_of_name,
+            uses_of_tokens_are_recorded_to_the_minute,
+            tokens_that_ended_before_a_moment_are_forgotten,
             a_new_store_has_no_collector_history,
             every_epoch_is_later_than_the_last,
             a_store_that_was_restored_refuses_to_collect,
@@ -201,6 +215,68 @@ macro_rules! meta_store_contract {
             an_eviction_beside_a_publish_leaves_a_whole_row_or_none,
             writers_and_collectors_at_once_lose_nothing,
             random_histories_lose_nothing_and_leave_nothing,
+            rows_of_a_set_are_published_together,
+            nothing_of_a_set_is_written_when_a_condition_does_not_hold,
+            nothing_of_a_set_is_written_when_something_is_missing,
+            the_first_that_exists_is_needed,
+            a_row_of_the_set_itself_may_be_needed,
+            a_set_needs_its_repository,
+            a_malformed_set_is_refused,
+            a_blob_of_another_size_spoils_the_whole_set,
+            generations_of_a_set_go_on,
+            a_row_of_a_set_with_the_same_bytes_stays,
+            a_changed_description_of_the_same_bytes_is_taken_over,
+            lost_bytes_of_a_set_that_is_published_again_are_lost_no_more,
+            a_first_row_with_other_bytes_has_other_needs_and_another_relation,
+            a_first_row_that_stays_gets_the_needs_and_the_relation_of_its_set,
+            related_rows_are_told_in_order_of_path,
+            a_row_is_found_by_its_bytes_and_the_end_of_its_path,
+            a_needed_row_is_not_removed,
+            a_row_may_go_when_what_needed_it_is_gone,
+            an_operator_may_evict_a_needed_row,
+            aliases_with_the_same_bytes_go_with_the_row,
+            a_row_among_its_aliases_is_removed_once,
+            only_rows_that_stay_keep_what_they_need,
+            removing_an_unneeded_row_needs_the_precondition,
+            what_belongs_to_a_row_goes_with_it,
+            a_promised_row_is_given_up_when_its_promise_is_old,
+            a_row_without_a_promise_is_never_given_up,
+            the_latest_promise_counts,
+            a_row_that_is_gone_cannot_be_promised,
+            a_promised_row_that_is_published_without_one_stays,
+            a_row_with_other_bytes_is_promised_like_a_new_one,
+            a_needed_row_is_given_up_a_while_after_it_is_needed_no_more,
+            a_row_that_is_to_be_kept_stays_when_it_is_needed_no_more,
+            a_row_that_was_never_promised_is_given_up_after_it_was_needed,
+            what_a_row_needed_that_is_given_up_is_promised_anew,
+            the_oldest_promises_are_looked_at_first_and_no_more_than_the_limit,
+            rows_of_all_repositories_are_given_up,
+            sets_that_need_the_same_rows_are_published_at_once,
+            sets_with_the_same_alias_are_published_one_after_the_other,
+            of_many_sets_with_an_absent_alias_exactly_one_is_stored,
+            a_set_beside_giving_up_has_what_it_needs_or_is_not_stored,
+            a_promise_beside_giving_up_holds_or_is_refused,
+            a_set_beside_the_removal_of_what_it_needs_keeps_it_or_is_not_stored,
+            a_new_alias_beside_the_removal_of_its_row_goes_with_it_or_stays_with_it,
+            a_set_beside_the_deletion_of_its_repository_is_stored_before_or_not_at_all,
+            publishers_removers_and_those_who_give_up_lose_nothing,
+            a_set_published_beside_a_review_has_live_blobs,
+            a_created_upload_is_given_back_whole,
+            an_absent_upload_is_none,
+            an_upload_needs_its_repository,
+            an_id_of_an_upload_is_used_once,
+            texts_of_an_upload_are_bounded,
+            a_claimed_upload_is_busy_until_its_claim_ends,
+            a_claim_of_ones_own_is_prolonged,
+            of_many_who_claim_an_upload_one_gets_it,
+            progress_of_an_upload_is_recorded_and_prolongs_the_claim,
+            progress_of_a_lost_claim_changes_nothing,
+            a_claim_that_ended_and_that_nobody_took_goes_on,
+            a_released_upload_can_be_claimed_at_once,
+            a_finished_upload_tells_what_it_became,
+            a_removed_upload_is_gone,
+            idle_uploads_are_told_oldest_first,
+            uploads_of_a_deleted_repository_are_idle_at_once,
             a_check_passes,
         }
     };
@@ -303,6 +379,7 @@ fn local(name: &str) -> NewRepository {
         package_type: "generic".parse().unwrap(),
         description: String::new(),
         managed_by: String::new(),
+        private: false,
         definition: Definition::Local(Local::default()),
     }
 }
@@ -333,7 +410,8 @@ fn remote(name: &str) -> NewRepository {
         offline: true,
     }));
     let description = "Ünïcode".to_owned();
-    NewRepository { description, managed_by: "terraform".to_owned(), definition, ..local(name) }
+    let managed_by = "terraform".to_owned();
+    NewRepository { description, managed_by, private: true, definition, ..local(name) }
 }
 
 fn credential(repository: &mut NewRepository) -> &mut Credential {

@@ -4,4 +4,6 @@ pub mod admin_api;
 pub mod blob_store;
 pub mod collector_api;
 pub mod meta_store;
+pub mod staging;
+pub mod token_api;
 pub mod ttl_cache;

@@ -45,9 +45,7 @@ impl RepositoryStore for MemoryMetaStore {
         let rows: Vec<_> =
             state.rows.keys().filter(|key| key.repository == stored.id).cloned().collect();
         for key in rows {
-            if let Some(removed) = state.rows.remove(&key) {
-                state.dereference(&removed.row);
-            }
+            state.take_row(&key);
         }
         state.note_change(stored.id, Selector::Prefix(String::new()));
         state.generation += 1;
@@ -90,6 +88,7 @@ impl State {
             package_type: new.package_type,
             description: new.description,
             managed_by: new.managed_by,
+            private: new.private,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -107,6 +106,7 @@ fn replace(stored: &Repository, new: NewRepository) -> Repository {
     Repository {
         description: new.description,
         managed_by: new.managed_by,
+        private: new.private,
         definition: keep_secret_date(&stored.definition, new.definition),
         ..stored.clone()
     }

@@ -51,11 +51,10 @@ impl RowStore for MemoryMetaStore {
     ) -> Result<Published<ArtifactRow>> {
         let mut state = self.enter()?;
         let Some(row) = state.row(key) else { return Ok(Published::Conflict(None)) };
-        if !holds(precondition, Some(row.generation)) {
+        if state.is_row_needed(key) || !holds(precondition, Some(row.generation)) {
             return Ok(Published::Conflict(Some(row)));
         }
-        state.rows.remove(key);
-        state.dereference(&row);
+        state.take_row(key);
         state.note_change(key.repository, Selector::Path(key.path.clone()));
         Ok(Published::Stored(row))
     }
@@ -75,8 +74,7 @@ impl RowStore for MemoryMetaStore {
             evicted.objects += 1;
             evicted.bytes += row.size;
             if !dry_run {
-                state.rows.remove(&key);
-                state.dereference(&row);
+                state.take_row(&key);
             }
         }
         if !dry_run && evicted.objects > 0 {
@@ -120,7 +118,7 @@ impl RowEviction for MemoryMetaStore {
         let mut candidates: Vec<_> = state
             .rows
             .values()
-            .filter(|stored| is_unused(stored, pass))
+            .filter(|stored| is_unused(stored, pass) && !state.is_row_needed(&stored.row.key))
             .map(|stored| {
                 let used_at = stored.accessed_at.unwrap_or(stored.row.fetched_at);
                 (used_at, stored.row.key.clone())
@@ -132,10 +130,9 @@ impl RowEviction for MemoryMetaStore {
             if evicted.bytes >= pass.bytes {
                 break;
             }
-            let Some(stored) = state.rows.remove(&key) else { continue };
+            let Some(row) = state.take_row(&key) else { continue };
             evicted.objects += 1;
-            evicted.bytes += stored.row.size;
-            state.dereference(&stored.row);
+            evicted.bytes += row.size;
             state.note_change(key.repository, Selector::Path(key.path));
         }
         Ok(evicted)
@@ -143,11 +140,15 @@ impl RowEviction for MemoryMetaStore {
 }
 
 impl State {
-    fn row(&self, key: &RowKey) -> Option<ArtifactRow> {
+    pub(super) fn row(&self, key: &RowKey) -> Option<ArtifactRow> {
         self.rows.get(key).map(|stored| stored.row.clone())
     }
 
-    fn publish(
+    pub(super) fn has_repository(&self, id: RepositoryId) -> bool {
+        self.repositories.values().any(|repository| repository.id == id)
+    }
+
+    pub(super) fn publish(
         &mut self,
         mut row: ArtifactRow,
         precondition: Precondition,
@@ -157,7 +158,7 @@ impl State {
         if !holds(precondition, generation) {
             return Ok(Published::Conflict(existing));
         }
-        if !self.repositories.values().any(|repository| repository.id == row.key.repository) {
+        if !self.has_repository(row.key.repository) {
             return Err(Error::new(ErrorKind::NotFound, "the repository does not exist"));
         }
         let pins = &mut self.pins;

@@ -8,6 +8,8 @@ use super::installed::{Wanted, on_search_path};
 use super::service::{Farewell, Software};
 use super::{Service, ServiceError, loopback};
 
+/// Where an engine finds the machine's containerd, which it then uses instead of starting its own.
+const MACHINES_CONTAINERD: &str = "/run/containerd/containerd.sock";
 const WANTED: Wanted = Wanted {
     service: "docker",
     hint: "dockerd and docker on the search path, and root to start it",
@@ -41,6 +43,12 @@ impl DockerEngine {
             // The engine's own builder pulls nothing to work.
             .env("DOCKER_BUILDKIT", "0");
         command
+    }
+
+    /// The socket of the containerd that this engine works with.
+    pub fn containerd(&self) -> PathBuf {
+        let own = self.directory().join("run/containerd/containerd.sock");
+        if own.exists() { own } else { MACHINES_CONTAINERD.into() }
     }
 }
 

@@ -21,7 +21,11 @@ async fn generation(store: &dyn MetaStore) -> i64 {
 
 fn merged(name: &str) -> NewRepository {
     let members = vec!["b".parse().unwrap(), "a".parse().unwrap()];
-    let definition = Definition::Virtual(Virtual { members, merge_versions: true });
+    let definition = Definition::Virtual(Virtual {
+        deployment: members.first().cloned(),
+        members,
+        merge_versions: true,
+    });
     NewRepository { definition, ..local(name) }
 }
 
@@ -47,6 +51,7 @@ pub async fn a_created_repository_is_given_back_whole(store: &dyn MetaStore) {
             package_type: new.package_type,
             description: new.description,
             managed_by: new.managed_by,
+            private: new.private,
             revision: 1,
             created_at: NOW,
             updated_at: NOW,
@@ -91,7 +96,9 @@ pub async fn putting_the_same_again_changes_nothing(store: &dyn MetaStore) {
         assert_eq!(generation(store).await, before);
     }
     let described = NewRepository { managed_by: "somebody".to_owned(), ..local("hosted") };
-    assert_eq!(put(store, described).await.revision, 2);
+    assert_eq!(put(store, described.clone()).await.revision, 2);
+    let hidden = put(store, NewRepository { private: true, ..described }).await;
+    assert_eq!((hidden.revision, hidden.private), (3, true));
 }
 
 /// The date belongs to the secret: the same secret keeps it.

@@ -1,0 +1,90 @@
+//! Files that are here already: they become visible under another name without being sent again.
+
+use artifact_core::ports::{Pinned, Precondition, PublishedSet, RowSet};
+use artifact_core::{
+    ArtifactRow, Beginning, Definition, Digest, Digests, Outcome, Result, RowKey, Source,
+};
+
+use super::{Conversation, key};
+use crate::request::Reply;
+use crate::storing;
+
+/// Stands for a name where only what follows one matters.
+const ANY_NAME: &str = "x";
+
+impl Conversation<'_> {
+    /// Makes the file of `source` visible under the name of `beginning`; `None` if it is not here, or
+    /// not for this client, which then sends it.
+    pub(super) async fn take_over(
+        &self,
+        beginning: &Beginning,
+        source: &Source,
+    ) -> Result<Option<Reply>> {
+        let Some(row) = self.find(source).await? else { return Ok(None) };
+        let path = self.rules.file_path(&beginning.name, &source.digest);
+        let meta = &self.shared.parts.meta;
+        let pin = storing::pin(self.shared, row.blob).await?;
+        let is_stored = match pin.found {
+            Pinned::Live => true,
+            Pinned::Absent => false,
+            Pinned::Revived => self.shared.parts.blobs.stat(row.blob).await? == Some(row.size),
+        };
+        let taken = if is_stored {
+            let now = self.shared.parts.clock.now();
+            let row = ArtifactRow {
+                key: self.key(&path),
+                fetched_at: now,
+                validated_at: now,
+                generation: 0,
+                ..row
+            };
+            let set = RowSet {
+                rows: vec![(row, Precondition::Any)],
+                promised_at: Some(now),
+                ..RowSet::default()
+            };
+            meta.publish_set(set).await.map(Some)
+        } else {
+            Ok(None)
+        };
+        pin.release(self.shared);
+        let Some(PublishedSet::Stored(rows)) = taken? else { return Ok(None) };
+        for row in rows {
+            self.shared.rows.keep(row);
+        }
+        let (name, digest) = (beginning.name.as_str(), &source.digest);
+        Ok(Some(self.word(&Outcome::FileStored { name, digest })))
+    }
+
+    async fn find(&self, source: &Source) -> Result<Option<ArtifactRow>> {
+        let mounted = self.call.mounted;
+        let Some((repository, name)) = &source.from else {
+            return self.find_under_any_name(&source.digest).await;
+        };
+        // What a private repository holds is told only by itself. Those that are not hosted, or not in this
+        // way, have other rules for what a path means.
+        let Some(other) = self.call.snapshot.find(repository).filter(|other| {
+            matches!(other.repository.definition, Definition::Local(_))
+                && other.repository.package_type == mounted.repository.package_type
+                && (other.id() == mounted.id() || !self.call.snapshot.is_private(repository))
+        }) else {
+            return Ok(None);
+        };
+        let path = self.rules.file_path(name, &source.digest);
+        self.stored(&key(other, &path)).await
+    }
+
+    /// Of the same repository only: it has one rule about who may read it.
+    async fn find_under_any_name(&self, digest: &Digest) -> Result<Option<ArtifactRow>> {
+        let Some(blob) = Digests::from_iter([digest.clone()]).blob_id() else { return Ok(None) };
+        let meta = &self.shared.parts.meta;
+        let ending = self.rules.file_path(ANY_NAME, digest);
+        let ending = ending.as_str().strip_prefix(ANY_NAME).unwrap_or_default();
+        meta.row_with_blob(self.call.mounted.id(), blob, ending).await
+    }
+
+    /// As the store has it now: a row that is only remembered may be gone.
+    async fn stored(&self, key: &RowKey) -> Result<Option<ArtifactRow>> {
+        self.shared.parts.meta.row(key).await
+    }
+}
