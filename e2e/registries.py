@@ -3,6 +3,7 @@ which the installed client is configured to use.
 
     registries.py pypi PROJECT      reads pip's configuration
     registries.py npm PACKAGE       reads npm's configuration
+    registries.py goproxy MODULE    reads go's environment
 
 No host name stands in this repository. Index and files may live on different hosts; those that
 the entries of the one named package point to are listed in `allowed_hosts`, because on a network
@@ -11,6 +12,7 @@ with internal mirrors they may resolve to private addresses.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -23,10 +25,10 @@ def output(*command):
     return finished.stdout.strip() if finished.returncode == 0 else ""
 
 
-def fetch(url, accept):
+def fetch(url, accept, read=json.load):
     request = urllib.request.Request(url, headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)
+        return read(response)
 
 
 def pip_index():
@@ -57,9 +59,19 @@ def npm(package):
     return registry, [version["dist"]["tarball"] for version in packument["versions"].values()]
 
 
+def goproxy(module):
+    proxy = re.split("[,|]", output("go", "env", "GOPROXY"))[0].rstrip("/")
+    if not proxy.startswith(("http://", "https://")):
+        sys.exit(f"go asks no module proxy first, but {proxy or 'nothing'}")
+    # Everything of a proxy is below its URL. That the module is not there is better said here.
+    if not fetch(f"{proxy}/{module}/@v/list", "text/plain", lambda response: response.read()):
+        sys.exit(f"go's module proxy lists no version of {module}")
+    return proxy, []
+
+
 def main():
     package_type, package = sys.argv[1:]
-    base_url, links = {"pypi": pypi, "npm": npm}[package_type](package)
+    base_url, links = {"pypi": pypi, "npm": npm, "goproxy": goproxy}[package_type](package)
     hosts = {urllib.parse.urlsplit(link).netloc for link in links}
     hosts.discard(urllib.parse.urlsplit(base_url).netloc)
     remote = {"name": f"{package_type}-public", "package_type": package_type, "base_url": base_url}

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 use tokio::time::{interval, timeout};
 
-use crate::{Environment, Exchange, HttpClient, Start};
+use crate::{Cluster, Environment, Exchange, HttpClient, Start};
 
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -43,7 +43,10 @@ pub struct Server {
     process: Child,
     origin: String,
     data: DataDirectory,
+    environment: Environment,
     http: HttpClient,
+    /// What has to outlive the process.
+    services: Option<Cluster>,
 }
 
 impl Server {
@@ -63,8 +66,18 @@ impl Server {
     }
 
     /// A process that has announced `origin`.
-    pub(crate) fn announced(process: Child, origin: String, data: DataDirectory) -> Self {
-        Self { process, origin, data, http: HttpClient::new() }
+    pub(crate) fn announced(
+        process: Child,
+        origin: String,
+        data: DataDirectory,
+        environment: Environment,
+    ) -> Self {
+        Self { process, origin, data, environment, http: HttpClient::new(), services: None }
+    }
+
+    /// The same, which keeps the services that it was started on.
+    pub(crate) fn over(self, services: Cluster) -> Self {
+        Self { services: Some(services), ..self }
     }
 
     /// The URL of `path`, which starts with a slash.
@@ -101,6 +114,16 @@ impl Server {
     pub async fn stop(self) -> Result<ExitStatus> {
         self.terminate()?;
         self.ended().await
+    }
+
+    /// Asks it to finish, as an operator does, and starts it again on what it has kept.
+    pub async fn restart(mut self) -> Result<Self> {
+        let (data, environment) = (self.data(), self.environment.clone());
+        let services = self.services.take();
+        let status = self.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        let again = Self::start_with(data, &environment).await?;
+        Ok(Self { services, ..again })
     }
 
     pub(crate) fn process_id(&self) -> Result<u32> {

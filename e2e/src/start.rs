@@ -39,6 +39,7 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Start {
     process: Child,
     data: DataDirectory,
+    environment: Environment,
     heard: mpsc::UnboundedReceiver<String>,
     began: Instant,
 }
@@ -86,7 +87,7 @@ impl Start {
         let (lines, heard) = mpsc::unbounded_channel();
         follow(process.stdout.take().context("no stdout")?, name, lines.clone());
         follow(process.stderr.take().context("no stderr")?, name, lines);
-        Ok(Self { process, data, heard, began })
+        Ok(Self { process, data, environment: environment.clone(), heard, began })
     }
 
     /// How long this machine takes at the moment to start a process that has nothing to do.
@@ -116,7 +117,7 @@ impl Start {
         let origin = timeout(LIMIT, announced_origin(&mut self.heard))
             .await
             .context("the server announced no address in time")??;
-        let server = Server::announced(self.process, origin, self.data);
+        let server = Server::announced(self.process, origin, self.data, self.environment);
         timeout(LIMIT, server.become_ready()).await.context("not ready in time")??;
         Ok(server)
     }

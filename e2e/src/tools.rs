@@ -27,8 +27,22 @@ pub struct Tools {
     pub tofu: PathBuf,
     /// `helm`.
     pub helm: PathBuf,
+    /// `podman`.
+    pub podman: PathBuf,
+    /// `buildah`.
+    pub buildah: PathBuf,
+    /// `skopeo`.
+    pub skopeo: PathBuf,
+    /// `oras`.
+    pub oras: PathBuf,
+    /// The conformance suite of the distribution specification, as it is to be released next.
+    pub oci_conformance: PathBuf,
+    /// The same as it was released.
+    pub oci_released_conformance: PathBuf,
     /// `go`.
     pub go: PathBuf,
+    /// What makes checksum databases of Go modules for the tests.
+    pub checksum_database: PathBuf,
     /// `createrepo_c`.
     pub createrepo: PathBuf,
     /// `dnf`.
@@ -41,6 +55,8 @@ pub struct Tools {
     pub zstd: PathBuf,
     /// `zypper`.
     pub zypper: PathBuf,
+    /// `apk`, where there is one.
+    pub apk: Option<PathBuf>,
 }
 
 impl Tools {
@@ -73,12 +89,20 @@ async fn set_up() -> Result<Tools> {
         terraform: path("terraform")?,
         tofu: path("tofu")?,
         helm: path("helm")?,
+        podman: path("podman")?,
+        buildah: path("buildah")?,
+        skopeo: path("skopeo")?,
+        oras: path("oras")?,
+        oci_conformance: path("oci-conformance")?,
+        oci_released_conformance: path("oci-released-conformance")?,
         go: path("go")?,
+        checksum_database: path("checksum-database")?,
         createrepo: path("createrepo")?,
         dnf: path("dnf")?,
         rpm: path("rpm")?,
         rpmbuild: path("rpmbuild")?,
         zstd: path("zstd")?,
         zypper: path("zypper")?,
+        apk: path("apk").ok(),
     })
 }

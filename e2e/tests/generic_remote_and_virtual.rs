@@ -2,8 +2,16 @@
 
 use anyhow::Result;
 use e2e::clients::curl;
-use e2e::{Server, local, remote, virtual_of};
+use e2e::{Profile, local, on_both_profiles, remote, virtual_of};
 use testkit::{Origin, Script};
+
+on_both_profiles! {
+    a_file_is_fetched_once_and_served_from_the_cache_afterwards,
+    curl_downloads_resumes_and_revalidates,
+    an_evicted_file_is_fetched_again,
+    the_first_member_that_has_a_file_serves_it,
+    blocked_and_unlisted_paths_are_denied_without_asking_upstream,
+}
 
 const CONTENT: &str = "forty-two bytes of a file without meaning\n";
 
@@ -13,10 +21,11 @@ async fn origin() -> Origin {
     origin
 }
 
-#[tokio::test]
-async fn a_file_is_fetched_once_and_served_from_the_cache_afterwards() -> Result<()> {
+async fn a_file_is_fetched_once_and_served_from_the_cache_afterwards(
+    profile: Profile,
+) -> Result<()> {
     let mut origin = origin().await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "files", "generic", origin.base_url()).await?;
     let file = format!("{repository}/tools/tool-1.0.tar.gz");
 
@@ -32,10 +41,9 @@ async fn a_file_is_fetched_once_and_served_from_the_cache_afterwards() -> Result
     Ok(())
 }
 
-#[tokio::test]
-async fn curl_downloads_resumes_and_revalidates() -> Result<()> {
+async fn curl_downloads_resumes_and_revalidates(profile: Profile) -> Result<()> {
     let origin = origin().await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "files", "generic", origin.base_url()).await?;
     let file = format!("{repository}/tools/tool-1.0.tar.gz");
     let directory = tempfile::tempdir()?;
@@ -56,10 +64,9 @@ async fn curl_downloads_resumes_and_revalidates() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_evicted_file_is_fetched_again() -> Result<()> {
+async fn an_evicted_file_is_fetched_again(profile: Profile) -> Result<()> {
     let origin = origin().await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "files", "generic", origin.base_url()).await?;
     let file = format!("{repository}/tools/tool-1.0.tar.gz");
     let objects = server.url("/api/v2/remotes/files/objects");
@@ -77,10 +84,9 @@ async fn an_evicted_file_is_fetched_again() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn the_first_member_that_has_a_file_serves_it() -> Result<()> {
+async fn the_first_member_that_has_a_file_serves_it(profile: Profile) -> Result<()> {
     let origin = origin().await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let own = local(&server, "own", "generic").await?;
     remote(&server, "files", "generic", origin.base_url()).await?;
     let all = virtual_of(&server, "all", "generic", &["own", "files"]).await?;
@@ -98,10 +104,11 @@ async fn the_first_member_that_has_a_file_serves_it() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn blocked_and_unlisted_paths_are_denied_without_asking_upstream() -> Result<()> {
+async fn blocked_and_unlisted_paths_are_denied_without_asking_upstream(
+    profile: Profile,
+) -> Result<()> {
     let origin = origin().await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = serde_json::json!({
         "name": "files", "package_type": "generic", "base_url": origin.base_url().as_str(),
         "patterns": ["^tools/"], "blocklist": ["secret"],

@@ -2,9 +2,18 @@
 
 use anyhow::{Context, Result};
 use e2e::clients::ShellHome;
-use e2e::{Server, Tools, remote, virtual_of};
+use e2e::{Profile, Tools, on_both_profiles, remote, virtual_of};
 use serde_json::json;
 use testkit::{Origin, Script};
+
+on_both_profiles! {
+    through_a_remote,
+    through_a_virtual,
+    charts_that_lie_on_another_host_come_through_the_cache,
+    equal_versions_come_from_the_first_member_and_the_others_are_united,
+    an_index_that_cannot_be_read_is_refused_and_the_last_good_one_stays,
+    the_snippets_work_as_they_are_printed,
+}
 
 /// Charts packaged and indexed by helm itself, below `prefix` on `origin`. With `elsewhere` the index
 /// names the files by that address.
@@ -73,31 +82,28 @@ async fn survives_its_upstream(url: &str, mut origin: Origin) -> Result<()> {
     use_repository(url).await
 }
 
-#[tokio::test]
-async fn through_a_remote() -> Result<()> {
+async fn through_a_remote(profile: Profile) -> Result<()> {
     let origin = Origin::start().await;
     serve_charts(&origin, "", CHARTS, None).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let url = remote(&server, "charts", "helm", origin.base_url()).await?;
     survives_its_upstream(&url, origin).await
 }
 
-#[tokio::test]
-async fn through_a_virtual() -> Result<()> {
+async fn through_a_virtual(profile: Profile) -> Result<()> {
     let origin = Origin::start().await;
     serve_charts(&origin, "", CHARTS, None).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "charts", "helm", origin.base_url()).await?;
     let url = virtual_of(&server, "all", "helm", &["charts"]).await?;
     survives_its_upstream(&url, origin).await
 }
 
-#[tokio::test]
-async fn charts_that_lie_on_another_host_come_through_the_cache() -> Result<()> {
+async fn charts_that_lie_on_another_host_come_through_the_cache(profile: Profile) -> Result<()> {
     let mut origin = Origin::start().await;
     let mut releases = Origin::start().await;
     serve_charts(&origin, "", CHARTS, Some(&releases)).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "charts", "package_type": "helm", "base_url": origin.base_url().to_string(),
         "allowed_hosts": [releases.address().to_string()],
@@ -112,8 +118,9 @@ async fn charts_that_lie_on_another_host_come_through_the_cache() -> Result<()> 
     use_repository(&url).await
 }
 
-#[tokio::test]
-async fn equal_versions_come_from_the_first_member_and_the_others_are_united() -> Result<()> {
+async fn equal_versions_come_from_the_first_member_and_the_others_are_united(
+    profile: Profile,
+) -> Result<()> {
     let origin = Origin::start().await;
     serve_charts(&origin, "/ours", &[("app", "1.0.0", "old"), ("app", "1.10.0", "hello")], None)
         .await?;
@@ -124,7 +131,7 @@ async fn equal_versions_come_from_the_first_member_and_the_others_are_united() -
         None,
     )
     .await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "ours", "helm", origin.url("/ours/")).await?;
     remote(&server, "theirs", "helm", origin.url("/theirs/")).await?;
     let url = virtual_of(&server, "all", "helm", &["ours", "theirs"]).await?;
@@ -139,11 +146,12 @@ async fn equal_versions_come_from_the_first_member_and_the_others_are_united() -
     Ok(())
 }
 
-#[tokio::test]
-async fn an_index_that_cannot_be_read_is_refused_and_the_last_good_one_stays() -> Result<()> {
+async fn an_index_that_cannot_be_read_is_refused_and_the_last_good_one_stays(
+    profile: Profile,
+) -> Result<()> {
     let origin = Origin::start().await;
     serve_charts(&origin, "", CHARTS, None).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "charts", "package_type": "helm", "base_url": origin.base_url().to_string(),
         "mutable_ttl": 0,
@@ -161,11 +169,10 @@ async fn an_index_that_cannot_be_read_is_refused_and_the_last_good_one_stays() -
     Ok(())
 }
 
-#[tokio::test]
-async fn the_snippets_work_as_they_are_printed() -> Result<()> {
+async fn the_snippets_work_as_they_are_printed(profile: Profile) -> Result<()> {
     let origin = Origin::start().await;
     serve_charts(&origin, "", CHARTS, None).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "charts", "helm", origin.base_url()).await?;
     virtual_of(&server, "all", "helm", &["charts"]).await?;
     for repository in ["charts", "all"] {

@@ -3,7 +3,15 @@
 use anyhow::Result;
 use e2e::clients::NpmProject;
 use e2e::fixtures::{NodePackage, NodeRegistry};
-use e2e::{Server, remote, virtual_of};
+use e2e::{Profile, on_both_profiles, remote, virtual_of};
+
+on_both_profiles! {
+    through_a_remote,
+    through_a_virtual,
+    through_a_virtual_whose_members_hold_one_package_each,
+    the_lock_file_names_the_cache_and_nothing_else,
+    every_spelling_of_a_scoped_name_is_one_cache_entry,
+}
 
 fn packages() -> Result<[NodePackage; 2]> {
     Ok([
@@ -32,29 +40,26 @@ async fn survives_its_upstream(repository: &str, mut registry: NodeRegistry) -> 
     install(repository).await.map(drop)
 }
 
-#[tokio::test]
-async fn through_a_remote() -> Result<()> {
+async fn through_a_remote(profile: Profile) -> Result<()> {
     let registry = NodeRegistry::start(&packages()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "modules", "npm", registry.origin.base_url()).await?;
     survives_its_upstream(&repository, registry).await
 }
 
-#[tokio::test]
-async fn through_a_virtual() -> Result<()> {
+async fn through_a_virtual(profile: Profile) -> Result<()> {
     let registry = NodeRegistry::start(&packages()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "modules", "npm", registry.origin.base_url()).await?;
     let repository = virtual_of(&server, "node", "npm", &["modules"]).await?;
     survives_its_upstream(&repository, registry).await
 }
 
-#[tokio::test]
-async fn through_a_virtual_whose_members_hold_one_package_each() -> Result<()> {
+async fn through_a_virtual_whose_members_hold_one_package_each(profile: Profile) -> Result<()> {
     let [app, library] = packages()?;
     let applications = NodeRegistry::start(&[app]).await;
     let libraries = NodeRegistry::start(&[library]).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "applications", "npm", applications.origin.base_url()).await?;
     remote(&server, "libraries", "npm", libraries.origin.base_url()).await?;
     let members = ["applications", "libraries"];
@@ -63,10 +68,9 @@ async fn through_a_virtual_whose_members_hold_one_package_each() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn the_lock_file_names_the_cache_and_nothing_else() -> Result<()> {
+async fn the_lock_file_names_the_cache_and_nothing_else(profile: Profile) -> Result<()> {
     let registry = NodeRegistry::start(&packages()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "modules", "npm", registry.origin.base_url()).await?;
     let lock_file = install(&repository).await?.lock_file()?;
     assert!(lock_file.contains(&repository), "{lock_file}");
@@ -74,11 +78,10 @@ async fn the_lock_file_names_the_cache_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn every_spelling_of_a_scoped_name_is_one_cache_entry() -> Result<()> {
+async fn every_spelling_of_a_scoped_name_is_one_cache_entry(profile: Profile) -> Result<()> {
     let [_, library] = packages()?;
     let registry = NodeRegistry::start(&[library]).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "modules", "npm", registry.origin.base_url()).await?;
     for spelling in ["@demo%2flib", "@demo%2Flib", "%40demo%2flib", "@demo/lib"] {
         let answer = server.http().get(&format!("{repository}/{spelling}")).await?;

@@ -3,8 +3,18 @@
 use anyhow::Result;
 use e2e::clients::PipTarget;
 use e2e::fixtures::{Markup, PythonIndex, Wheel};
-use e2e::{Server, remote, virtual_of};
+use e2e::{Profile, on_both_profiles, remote, virtual_of};
 use serde_json::json;
+
+on_both_profiles! {
+    through_a_remote_of_a_json_index,
+    through_a_remote_of_an_html_index,
+    through_a_virtual_whose_members_hold_one_package_each,
+    through_a_virtual_with_the_upstream_stopped,
+    an_expired_index_still_installs_when_the_upstream_is_gone,
+    after_a_restart_the_cache_is_still_there,
+    a_wheel_answers_head_and_ranges,
+}
 
 fn wheels() -> Result<[Wheel; 2]> {
     Ok([Wheel::build("demo_app", "app", &["demo-lib"])?, Wheel::build("demo_lib", "library", &[])?])
@@ -31,28 +41,25 @@ async fn survives_its_upstream(repository: &str, mut index: PythonIndex) -> Resu
     install(repository).await
 }
 
-#[tokio::test]
-async fn through_a_remote_of_a_json_index() -> Result<()> {
+async fn through_a_remote_of_a_json_index(profile: Profile) -> Result<()> {
     let index = PythonIndex::start(Markup::Json, &wheels()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "wheels", "pypi", index.origin.base_url()).await?;
     survives_its_upstream(&repository, index).await
 }
 
-#[tokio::test]
-async fn through_a_remote_of_an_html_index() -> Result<()> {
+async fn through_a_remote_of_an_html_index(profile: Profile) -> Result<()> {
     let index = PythonIndex::start(Markup::Html, &wheels()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "wheels", "pypi", index.origin.base_url()).await?;
     survives_its_upstream(&repository, index).await
 }
 
-#[tokio::test]
-async fn through_a_virtual_whose_members_hold_one_package_each() -> Result<()> {
+async fn through_a_virtual_whose_members_hold_one_package_each(profile: Profile) -> Result<()> {
     let [app, library] = wheels()?;
     let applications = PythonIndex::start(Markup::Json, &[app]).await;
     let libraries = PythonIndex::start(Markup::Html, &[library]).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "applications", "pypi", applications.origin.base_url()).await?;
     remote(&server, "libraries", "pypi", libraries.origin.base_url()).await?;
     let members = ["applications", "libraries"];
@@ -67,19 +74,17 @@ async fn through_a_virtual_whose_members_hold_one_package_each() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn through_a_virtual_with_the_upstream_stopped() -> Result<()> {
+async fn through_a_virtual_with_the_upstream_stopped(profile: Profile) -> Result<()> {
     let index = PythonIndex::start(Markup::Json, &wheels()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "wheels", "pypi", index.origin.base_url()).await?;
     let repository = virtual_of(&server, "python", "pypi", &["wheels"]).await?;
     survives_its_upstream(&repository, index).await
 }
 
-#[tokio::test]
-async fn an_expired_index_still_installs_when_the_upstream_is_gone() -> Result<()> {
+async fn an_expired_index_still_installs_when_the_upstream_is_gone(profile: Profile) -> Result<()> {
     let mut index = PythonIndex::start(Markup::Json, &wheels()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "wheels", "package_type": "pypi", "base_url": index.origin.base_url().as_str(),
         "mutable_ttl": 0,
@@ -97,25 +102,21 @@ async fn an_expired_index_still_installs_when_the_upstream_is_gone() -> Result<(
     Ok(())
 }
 
-#[tokio::test]
-async fn after_a_restart_the_cache_is_still_there() -> Result<()> {
+async fn after_a_restart_the_cache_is_still_there(profile: Profile) -> Result<()> {
     let mut index = PythonIndex::start(Markup::Json, &wheels()?).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "wheels", "pypi", index.origin.base_url()).await?;
     install(&repository).await?;
     index.origin.stop().await;
 
-    let data = server.data();
-    assert!(server.stop().await?.success(), "a graceful end is a success");
-    let server = Server::start_on(data).await?;
+    let server = server.restart().await?;
     install(&server.repository("remote", "wheels")).await
 }
 
-#[tokio::test]
-async fn a_wheel_answers_head_and_ranges() -> Result<()> {
+async fn a_wheel_answers_head_and_ranges(profile: Profile) -> Result<()> {
     let [_, library] = wheels()?;
     let index = PythonIndex::start(Markup::Json, std::slice::from_ref(&library)).await;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "wheels", "pypi", index.origin.base_url()).await?;
     install_library(&repository).await?;
 

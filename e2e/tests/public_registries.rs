@@ -1,10 +1,10 @@
-//! The registries that this machine's pip and npm are configured for. Everything else in this
-//! suite runs on packages of its own; these two tests show that the real ones are served too.
+//! The registries that this machine's pip, npm and go are configured for. Everything else in this
+//! suite runs on packages of its own; these tests show that the real ones are served too.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use e2e::clients::{NpmProject, PipTarget};
+use e2e::clients::{NpmProject, PipTarget, ShellHome};
 use e2e::{Server, Tools, virtual_of};
 use tokio::process::Command;
 
@@ -44,6 +44,33 @@ async fn npm_installs_a_package_with_a_dependency() -> Result<()> {
         let project = NpmProject::new()?;
         project.install(&repository, "is-odd").await.context(repository)?;
         assert_eq!(project.node("console.log(require('is-odd')(3))").await?, "true");
+    }
+    Ok(())
+}
+
+/// The sums are looked up as this machine looks them up.
+#[tokio::test]
+async fn go_builds_with_a_module_whose_sums_are_checked() -> Result<()> {
+    let go = &Tools::get().await?.go;
+    let output = Command::new(go).args(["env", "GOSUMDB", "GONOSUMDB"]).output().await?;
+    let settings = String::from_utf8(output.stdout)?;
+    let (database, unchecked) = settings.trim_end().split_once('\n').unwrap_or((&settings, ""));
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/go-build");
+    let server = Server::start().await?;
+    for repository in public(&server, "goproxy", "github.com/google/uuid").await? {
+        let home = ShellHome::new(&[("go", go)])?;
+        home.write("go.mod", "module example.com/app\n\ngo 1.21\n")?;
+        home.write(
+            "main.go",
+            "package main\n\nimport \"github.com/google/uuid\"\n\nfunc main() { print(uuid.Nil.String()) }\n",
+        )?;
+        let commands = format!(
+            "export GOFLAGS=-modcacherw GOTOOLCHAIN=local GOWORK=off GOENV=off GOCACHE='{cache}'\n\
+             export GOPROXY={repository} GOSUMDB='{database}' GONOSUMDB='{unchecked}'\n\
+             go get github.com/google/uuid@latest\ngo run ."
+        );
+        let printed = home.shell(&commands).await.context(repository)?.stderr;
+        assert!(printed.ends_with("00000000-0000-0000-0000-000000000000"), "{printed}");
     }
     Ok(())
 }

@@ -5,8 +5,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use e2e::clients::RpmRoot;
 use e2e::fixtures::{Lists, RpmDirectory, RpmPackage, RpmRepository};
-use e2e::{Server, eventually, remote, virtual_of};
+use e2e::{Profile, Server, eventually, on_both_profiles, remote, virtual_of};
 use serde_json::{Value, json};
+
+on_both_profiles! {
+    through_a_remote_of_gzip_and_of_xz_lists,
+    a_remote_passes_every_byte_on,
+    through_a_signed_virtual_whose_members_hold_one_package_each,
+    zypper_follows_the_server_s_advice,
+    a_signature_that_is_not_ours_is_refused_by_dnf,
+    directories_of_a_virtual_are_repositories_of_their_own,
+    while_upstream_is_in_the_middle_of_an_update_the_last_good_state_is_served,
+    a_package_that_was_replaced_is_fetched_again,
+    packages_on_another_host_come_through_the_cache,
+    an_upstream_may_be_a_list_of_mirrors,
+    what_clients_are_configured_with_leads_to_us,
+}
 
 const APPLICATION: &str = "demo-app-1.0^git+1-1.noarch.rpm";
 const LIBRARY: &str = "demo-lib-2.0-1.noarch.rpm";
@@ -85,23 +99,21 @@ async fn survives_its_upstream(
     install(server, repository).await
 }
 
-#[tokio::test]
-async fn through_a_remote_of_gzip_and_of_xz_lists() -> Result<()> {
+async fn through_a_remote_of_gzip_and_of_xz_lists(profile: Profile) -> Result<()> {
     for lists in [Lists::Gzip, Lists::Xz] {
         let upstream = RpmRepository::start(&both(lists).await?).await?;
-        let server = Server::start().await?;
+        let server = profile.server().await?;
         remote(&server, "el9", "rpm", upstream.origin.base_url()).await?;
         survives_its_upstream(&server, "el9", upstream).await?;
     }
     Ok(())
 }
 
-#[tokio::test]
-async fn a_remote_passes_every_byte_on() -> Result<()> {
+async fn a_remote_passes_every_byte_on(profile: Profile) -> Result<()> {
     let directory = both(Lists::Zstandard).await?;
     let upstream = RpmRepository::start(&directory).await?;
     upstream.publish_file("repodata/repomd.xml.asc", "the vendor's signature".into());
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "el9", "rpm", upstream.origin.base_url()).await?;
     for (path, bytes) in directory.files()? {
         let encoded = path.replace('^', "%5e").replace('+', "%2b");
@@ -116,13 +128,14 @@ async fn a_remote_passes_every_byte_on() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn through_a_signed_virtual_whose_members_hold_one_package_each() -> Result<()> {
+async fn through_a_signed_virtual_whose_members_hold_one_package_each(
+    profile: Profile,
+) -> Result<()> {
     let first = RpmDirectory::build(&[application().await?], Lists::Gzip).await?;
     let second = RpmDirectory::build(&[library().await?], Lists::Zstandard).await?;
     let mut applications = RpmRepository::start(&first).await?;
     let mut libraries = RpmRepository::start(&second).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "applications", "rpm", applications.origin.base_url()).await?;
     remote(&server, "libraries", "rpm", libraries.origin.base_url()).await?;
     virtual_of(&server, "el9", "rpm", &["applications", "libraries"]).await?;
@@ -141,10 +154,9 @@ async fn through_a_signed_virtual_whose_members_hold_one_package_each() -> Resul
     install(&server, "el9").await
 }
 
-#[tokio::test]
-async fn zypper_follows_the_server_s_advice() -> Result<()> {
+async fn zypper_follows_the_server_s_advice(profile: Profile) -> Result<()> {
     let mut upstream = RpmRepository::start(&both(Lists::Gzip).await?).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "member", "rpm", upstream.origin.base_url()).await?;
     virtual_of(&server, "leap", "rpm", &["member"]).await?;
     zypper_downloads(&server).await?;
@@ -165,10 +177,9 @@ async fn zypper_downloads(server: &Server) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_signature_that_is_not_ours_is_refused_by_dnf() -> Result<()> {
+async fn a_signature_that_is_not_ours_is_refused_by_dnf(profile: Profile) -> Result<()> {
     let upstream = RpmRepository::start(&both(Lists::Gzip).await?).await?;
-    let (server, other) = (Server::start().await?, Server::start().await?);
+    let (server, other) = (profile.server().await?, profile.server().await?);
     for server in [&server, &other] {
         remote(server, "member", "rpm", upstream.origin.base_url()).await?;
         virtual_of(server, "el9", "rpm", &["member"]).await?;
@@ -184,13 +195,12 @@ async fn a_signature_that_is_not_ours_is_refused_by_dnf() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn directories_of_a_virtual_are_repositories_of_their_own() -> Result<()> {
+async fn directories_of_a_virtual_are_repositories_of_their_own(profile: Profile) -> Result<()> {
     let first = RpmDirectory::build(&[application().await?], Lists::Gzip).await?;
     let second = RpmDirectory::build(&[library().await?], Lists::Gzip).await?;
     let applications = RpmRepository::start_below("9/os/", &first).await?;
     let libraries = RpmRepository::start_below("9/os/", &second).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "applications", "rpm", applications.origin.base_url()).await?;
     remote(&server, "libraries", "rpm", libraries.origin.base_url()).await?;
     virtual_of(&server, "el", "rpm", &["applications", "libraries"]).await?;
@@ -199,11 +209,11 @@ async fn directories_of_a_virtual_are_repositories_of_their_own() -> Result<()> 
     Ok(())
 }
 
-#[tokio::test]
-async fn while_upstream_is_in_the_middle_of_an_update_the_last_good_state_is_served() -> Result<()>
-{
+async fn while_upstream_is_in_the_middle_of_an_update_the_last_good_state_is_served(
+    profile: Profile,
+) -> Result<()> {
     let upstream = RpmRepository::start(&both(Lists::Gzip).await?).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "member", "package_type": "rpm", "mutable_ttl": 0,
         "base_url": upstream.origin.base_url().as_str(),
@@ -242,10 +252,9 @@ async fn while_upstream_is_in_the_middle_of_an_update_the_last_good_state_is_ser
     Ok(())
 }
 
-#[tokio::test]
-async fn a_package_that_was_replaced_is_fetched_again() -> Result<()> {
+async fn a_package_that_was_replaced_is_fetched_again(profile: Profile) -> Result<()> {
     let upstream = RpmRepository::start(&both(Lists::Gzip).await?).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "el9", "package_type": "rpm", "mutable_ttl": 0,
         "base_url": upstream.origin.base_url().as_str(),
@@ -263,8 +272,7 @@ async fn a_package_that_was_replaced_is_fetched_again() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn packages_on_another_host_come_through_the_cache() -> Result<()> {
+async fn packages_on_another_host_come_through_the_cache(profile: Profile) -> Result<()> {
     let built = [application().await?, library().await?];
     let packages = RpmDirectory::build(&built, Lists::Gzip).await?;
     let mut elsewhere = RpmRepository::start_below("cdn/", &packages).await?;
@@ -272,7 +280,7 @@ async fn packages_on_another_host_come_through_the_cache() -> Result<()> {
     let arguments = ["--baseurl", base.as_str()];
     let index = RpmDirectory::build_with(&built, Lists::Gzip, &arguments).await?;
     let mut upstream = RpmRepository::start(&index).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "member", "package_type": "rpm",
         "base_url": upstream.origin.base_url().as_str(),
@@ -295,8 +303,7 @@ async fn packages_on_another_host_come_through_the_cache() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_upstream_may_be_a_list_of_mirrors() -> Result<()> {
+async fn an_upstream_may_be_a_list_of_mirrors(profile: Profile) -> Result<()> {
     let directory = both(Lists::Gzip).await?;
     for list in ["metalink", "mirrorlist"] {
         let upstream = RpmRepository::start_below("mirror/", &directory).await?;
@@ -307,7 +314,7 @@ async fn an_upstream_may_be_a_list_of_mirrors() -> Result<()> {
         };
         let url = format!("/{list}?repo=demo&arch=noarch");
         upstream.origin.on(&url, testkit::Script::ok(body));
-        let server = Server::start().await?;
+        let server = profile.server().await?;
         remote(&server, "el9", "rpm", upstream.origin.url(&url)).await?;
         survives_its_upstream_below(&server, upstream).await?;
     }
@@ -339,8 +346,7 @@ fn metalink(root: &str, directory: &RpmDirectory) -> Result<String> {
     ))
 }
 
-#[tokio::test]
-async fn what_clients_are_configured_with_leads_to_us() -> Result<()> {
+async fn what_clients_are_configured_with_leads_to_us(profile: Profile) -> Result<()> {
     let upstream = RpmRepository::start_below("el9/", &both(Lists::Gzip).await?).await?;
     let base = upstream.origin.url("/el9/");
     let configuration = format!(
@@ -348,7 +354,7 @@ async fn what_clients_are_configured_with_leads_to_us() -> Result<()> {
     );
     upstream.publish_file("demo.repo", configuration.into());
     upstream.publish_file("mirrorlist", base.into());
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "vendor", "rpm", upstream.origin.base_url()).await?;
     let file = server.http().get(&format!("{repository}/el9/demo.repo")).await?;
     assert_eq!(file.status, 200, "{}", file.text());

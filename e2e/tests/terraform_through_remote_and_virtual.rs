@@ -3,8 +3,22 @@
 use anyhow::{Context, Result};
 use e2e::clients::{Terraform, TerraformProject};
 use e2e::fixtures::{ModuleRelease, ProviderRelease, TerraformRegistry};
-use e2e::{DataDirectory, Environment, HttpsFront, Server, remote, virtual_of};
+use e2e::{Environment, HttpsFront, Profile, Server, on_both_profiles, remote, virtual_of};
 use serde_json::{Value, json};
+
+on_both_profiles! {
+    through_a_remote,
+    through_a_virtual,
+    through_a_chain_of_two_caches,
+    a_lock_file_for_all_platforms_is_written_through_the_cache,
+    members_with_other_keys_keep_their_versions_whole,
+    what_a_rule_refuses_is_not_chosen_and_cannot_be_downloaded,
+    a_module_is_unpacked_from_the_cache,
+    a_module_from_git_is_refused_with_its_address,
+    a_package_answers_head_and_ranges,
+    through_a_network_mirror,
+    a_mirror_does_not_speak_for_other_hosts,
+}
 
 const PLATFORMS: [&str; 3] = ["linux_amd64", "linux_arm64", "darwin_arm64"];
 
@@ -75,27 +89,24 @@ async fn survives_its_upstream(
     install(server, repository, &main).await
 }
 
-#[tokio::test]
-async fn through_a_remote() -> Result<()> {
+async fn through_a_remote(profile: Profile) -> Result<()> {
     let registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "terraform", "terraform", registry.origin.base_url()).await?;
     survives_its_upstream(&server, "terraform", registry).await
 }
 
-#[tokio::test]
-async fn through_a_virtual() -> Result<()> {
+async fn through_a_virtual(profile: Profile) -> Result<()> {
     let registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "upstream", "terraform", registry.origin.base_url()).await?;
     virtual_of(&server, "terraform", "terraform", &["upstream"]).await?;
     survives_its_upstream(&server, "terraform", registry).await
 }
 
-#[tokio::test]
-async fn through_a_chain_of_two_caches() -> Result<()> {
+async fn through_a_chain_of_two_caches(profile: Profile) -> Result<()> {
     let registry = registry().await?;
-    let (near, far) = (Server::start().await?, Server::start().await?);
+    let (near, far) = (profile.server().await?, profile.server().await?);
     let upstream = remote(&far, "far", "terraform", registry.origin.base_url()).await?;
     remote(&near, "near", "terraform", upstream).await?;
     install(&near, "near", &requiring(far.authority(), &["demo"])).await?;
@@ -103,10 +114,11 @@ async fn through_a_chain_of_two_caches() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_lock_file_for_all_platforms_is_written_through_the_cache() -> Result<()> {
+async fn a_lock_file_for_all_platforms_is_written_through_the_cache(
+    profile: Profile,
+) -> Result<()> {
     let mut registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "terraform", "terraform", registry.origin.base_url()).await?;
     let main = requiring(&registry.host(), &["demo"]);
     let mut written = Vec::new();
@@ -126,8 +138,7 @@ async fn a_lock_file_for_all_platforms_is_written_through_the_cache() -> Result<
     Ok(())
 }
 
-#[tokio::test]
-async fn members_with_other_keys_keep_their_versions_whole() -> Result<()> {
+async fn members_with_other_keys_keep_their_versions_whole(profile: Profile) -> Result<()> {
     let first = [ProviderRelease::build("demo", "1.0.0", &["linux_amd64"])?];
     let second = [
         ProviderRelease::build("demo", "1.0.0", &PLATFORMS)?,
@@ -136,7 +147,7 @@ async fn members_with_other_keys_keep_their_versions_whole() -> Result<()> {
     ];
     let first = TerraformRegistry::start(&first, &[]).await?;
     let second = TerraformRegistry::start(&second, &[]).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "first", "terraform", first.origin.base_url()).await?;
     remote(&server, "second", "terraform", second.origin.base_url()).await?;
     let body = json!({
@@ -170,14 +181,15 @@ async fn members_with_other_keys_keep_their_versions_whole() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn what_a_rule_refuses_is_not_chosen_and_cannot_be_downloaded() -> Result<()> {
+async fn what_a_rule_refuses_is_not_chosen_and_cannot_be_downloaded(
+    profile: Profile,
+) -> Result<()> {
     let releases = [
         ProviderRelease::build("demo", "1.0.0", &PLATFORMS)?,
         ProviderRelease::build("demo", "2.0.0", &PLATFORMS)?,
     ];
     let registry = TerraformRegistry::start(&releases, &[]).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let body = json!({
         "name": "terraform", "package_type": "terraform",
         "base_url": registry.origin.base_url().as_str(), "blocklist": [r"/demo/2\.0\.0/"],
@@ -197,16 +209,16 @@ async fn what_a_rule_refuses_is_not_chosen_and_cannot_be_downloaded() -> Result<
         let answer = server.http().get(&format!("{repository}/{path}")).await?;
         assert_eq!(answer.status, 403, "{path}: {}", answer.text());
         let body = answer.json()?;
-        assert!(body["errors"][0].as_str().is_some_and(|text| text.contains("blocklist")), "{body}");
+        let text = body.pointer("/errors/0").and_then(Value::as_str);
+        assert!(text.is_some_and(|text| text.contains("blocklist")), "{body}");
     }
     assert_eq!(registry.package_reads(), 1, "only the admitted package was fetched");
     Ok(())
 }
 
-#[tokio::test]
-async fn a_module_is_unpacked_from_the_cache() -> Result<()> {
+async fn a_module_is_unpacked_from_the_cache(profile: Profile) -> Result<()> {
     let mut registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     remote(&server, "upstream", "terraform", registry.origin.base_url()).await?;
     virtual_of(&server, "terraform", "terraform", &["upstream"]).await?;
     let main = using_module(&registry.host(), "1.0.0");
@@ -228,12 +240,11 @@ async fn a_module_is_unpacked_from_the_cache() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_module_from_git_is_refused_with_its_address() -> Result<()> {
+async fn a_module_from_git_is_refused_with_its_address(profile: Profile) -> Result<()> {
     let address = "git::https://code.example/acme/net?ref=abc";
     let module = ModuleRelease::elsewhere("net", "1.0.0", address);
     let registry = TerraformRegistry::start(&[], &[module]).await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "terraform", "terraform", registry.origin.base_url()).await?;
     let answer =
         server.http().get(&format!("{repository}/v1/modules/acme/net/test/1.0.0/download")).await?;
@@ -251,16 +262,15 @@ async fn a_module_from_git_is_refused_with_its_address() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_package_answers_head_and_ranges() -> Result<()> {
+async fn a_package_answers_head_and_ranges(profile: Profile) -> Result<()> {
     let registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "terraform", "terraform", registry.origin.base_url()).await?;
     let description = format!("{repository}/v1/providers/acme/demo/1.0.0/download/linux/amd64");
     let description = server.http().get(&description).await?;
     assert_eq!(description.header("content-type"), "application/json");
     let description = description.json()?;
-    let url = description["download_url"].as_str().context("a link")?;
+    let url = description.get("download_url").and_then(Value::as_str).context("a link")?;
     assert!(url.starts_with(&repository), "{url}");
     let head = server.http().head(url).await?;
     let whole = server.http().get(url).await?;
@@ -274,12 +284,11 @@ async fn a_package_answers_head_and_ranges() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn through_a_network_mirror() -> Result<()> {
+async fn through_a_network_mirror(profile: Profile) -> Result<()> {
     let mut registry = registry().await?;
     let front = HttpsFront::new().await?;
     let environment = Environment::from([("PUBLIC_URL".to_owned(), front.origin().to_owned())]);
-    let server = Server::start_with(DataDirectory::new()?, &environment).await?;
+    let server = profile.server_with(&environment).await?;
     let origin = front.origin().to_owned();
     let front = front.open(server.authority());
     // Clients cannot ask a mirror for a host with a port, as the registry of this test has one.
@@ -312,10 +321,9 @@ async fn through_a_network_mirror() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_mirror_does_not_speak_for_other_hosts() -> Result<()> {
+async fn a_mirror_does_not_speak_for_other_hosts(profile: Profile) -> Result<()> {
     let registry = registry().await?;
-    let server = Server::start().await?;
+    let server = profile.server().await?;
     let repository = remote(&server, "terraform", "terraform", registry.origin.base_url()).await?;
     let status = async |host: &str, file: &str| {
         let url = format!("{repository}/mirror/{host}/acme/demo/{file}.json");

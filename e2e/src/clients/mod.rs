@@ -1,6 +1,8 @@
 //! The real clients, each started with nothing of the user's: no configuration, no cache, no
 //! variable that could send it past the cache.
 
+mod alpine;
+mod containers;
 mod curl;
 mod npm;
 mod pip;
@@ -17,6 +19,8 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+pub use alpine::AlpineMachine;
+pub use containers::ContainerHome;
 pub use curl::curl;
 pub use npm::NpmProject;
 pub use pip::PipTarget;

@@ -6,6 +6,9 @@ use crate::Workspace;
 
 const ADAPTERS: &[&str] = &["cas-store", "meta-db", "ttl-cache", "upstream"];
 
+/// Protocols that are a crate of their own, and the one provider that speaks each.
+const WIRES: &[(&str, &str)] = &[("registry-v2", "provider-docker")];
+
 /// Asserts that the workspace members behind `name` are among `allowed`.
 fn assert_knows_only(workspace: &Workspace, name: &str, allowed: &[&str]) -> Result<()> {
     let known = workspace.members_behind(workspace.member(name)?);
@@ -51,13 +54,22 @@ fn only_signing_knows_the_formats_of_keys() -> Result<()> {
 }
 
 #[test]
-fn providers_know_only_the_core_and_the_formats() -> Result<()> {
+fn protocols_know_only_the_core() -> Result<()> {
+    let workspace = Workspace::load()?;
+    WIRES.iter().try_for_each(|(wire, _)| assert_knows_only(&workspace, wire, &["artifact-core"]))
+}
+
+#[test]
+fn providers_know_only_the_core_the_formats_and_their_protocol() -> Result<()> {
     let workspace = Workspace::load()?;
     let members = workspace.members();
     let providers = members.iter().filter(|member| member.name.starts_with("provider-"));
     let mut count = 0;
     for provider in providers {
-        assert_knows_only(&workspace, &provider.name, &["artifact-core", "formats"])?;
+        let own = WIRES.iter().filter(|(_, speaker)| *speaker == provider.name.as_str());
+        let allowed: Vec<_> =
+            ["artifact-core", "formats"].into_iter().chain(own.map(|(wire, _)| *wire)).collect();
+        assert_knows_only(&workspace, &provider.name, &allowed)?;
         count += 1;
     }
     assert!(count > 0, "the rule has something to hold for");
@@ -65,10 +77,12 @@ fn providers_know_only_the_core_and_the_formats() -> Result<()> {
 }
 
 #[test]
-fn providers_and_formats_do_no_input_or_output() -> Result<()> {
+fn providers_protocols_and_formats_do_no_input_or_output() -> Result<()> {
     let workspace = Workspace::load()?;
     let users = workspace.users_of(&["tokio", "hyper", "hyper-util", "rusqlite", "async-std"]);
-    let pure = |name: &&String| name.starts_with("provider-") || *name == "formats";
+    let is_wire = |name: &String| WIRES.iter().any(|(wire, _)| name == wire);
+    let pure =
+        |name: &&String| name.starts_with("provider-") || *name == "formats" || is_wire(name);
     let forbidden: Vec<_> = users.iter().filter(pure).collect();
     assert!(forbidden.is_empty(), "{forbidden:?} decide and must not await");
     Ok(())

@@ -1,0 +1,328 @@
+//! Images are pulled through the cache, from one registry and over several.
+
+use anyhow::{Context, Result};
+use e2e::{Exchange, Profile, Server, local, on_both_profiles, remote, virtual_of};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, Method, StatusCode};
+use ring::digest::{SHA256, digest as hash};
+use serde_json::{Value, json};
+use testkit::{Origin, Script};
+
+on_both_profiles! {
+    a_pull_asks_upstream_once_and_then_nobody,
+    a_tag_is_confirmed_by_its_digest_and_fetched_when_that_changed,
+    bytes_that_are_not_those_of_the_digest_are_never_served_whole,
+    a_token_is_fetched_where_upstream_wants_one,
+    upstreams_refusal_is_an_absence_and_asks_nobody_for_credentials,
+    banned_tags_and_images_that_no_pattern_admits_are_refused_unasked,
+    a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists,
+    a_member_that_fails_is_never_passed_over,
+    pushes_to_a_remote_are_unsupported,
+    a_push_to_a_virtual_repository_goes_to_its_deployment_member,
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn digest(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha256:{}", hex::encode(hash(&SHA256, bytes.as_ref())))
+}
+
+/// An image of one layer at `origin`, with a tag. Returns the manifest.
+fn publish(origin: &Origin, image: &str, tag: &str, layer: &str) -> String {
+    let config = "{}";
+    let descriptor = |media_type: &str, bytes: &str| json!({"mediaType": media_type, "digest": digest(bytes), "size": bytes.len()});
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": descriptor("application/vnd.oci.image.config.v1+json", config),
+        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
+    })
+    .to_string();
+    for blob in [config, layer] {
+        origin.on(&format!("/v2/{image}/blobs/{}", digest(blob)), Script::ok(blob.to_owned()));
+    }
+    for reference in [tag, &digest(&manifest)] {
+        origin.on(&format!("/v2/{image}/manifests/{reference}"), manifest_script(&manifest));
+    }
+    manifest
+}
+
+fn manifest_script(manifest: &str) -> Script {
+    Script::ok(manifest.to_owned())
+        .header(CONTENT_TYPE, MANIFEST)
+        .header(HeaderName::from_static("docker-content-digest"), &digest(manifest))
+}
+
+async fn head(server: &Server, path: &str) -> Result<Exchange> {
+    server.http().head(&server.url(path)).await
+}
+
+fn header<'a>(answer: &'a Exchange, name: &str) -> Option<&'a str> {
+    answer.headers.get(name)?.to_str().ok()
+}
+
+fn error_code(answer: &Exchange) -> Result<String> {
+    let body: Value = serde_json::from_str(&answer.text())?;
+    let code = body.pointer("/errors/0/code").and_then(Value::as_str);
+    Ok(code.context("no code")?.to_owned())
+}
+
+fn asked(origin: &Origin) -> Vec<String> {
+    let line = |request: &testkit::OriginRequest| format!("{} {}", request.method, request.path);
+    origin.requests().iter().map(line).collect()
+}
+
+async fn a_pull_asks_upstream_once_and_then_nobody(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let mut origin = Origin::start().await;
+    let manifest = publish(&origin, "team/app", "v1", "a layer");
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    let tag = "/v2/hub/team/app/manifests/v1";
+    let by_digest = format!("/v2/hub/team/app/manifests/{}", digest(&manifest));
+    let layer = format!("/v2/hub/team/app/blobs/{}", digest("a layer"));
+    for _ in 0..2 {
+        let seen = head(&server, tag).await?;
+        assert_eq!(seen.status, 200);
+        assert_eq!(header(&seen, "docker-content-digest"), Some(&*digest(&manifest)));
+        assert_eq!(header(&seen, "content-type"), Some(MANIFEST));
+        assert_eq!(header(&seen, "content-length"), Some(&*manifest.len().to_string()));
+        for path in [tag, &by_digest] {
+            let answer = server.get(path).await?;
+            assert_eq!((answer.status.as_u16(), answer.text()), (200, manifest.clone()), "{path}");
+            assert_eq!(header(&answer, "docker-content-digest"), Some(&*digest(&manifest)));
+        }
+        let answer = server.get(&layer).await?;
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "a layer".to_owned()));
+        assert_eq!(header(&answer, "docker-content-digest"), Some(&*digest("a layer")));
+        assert_eq!(header(&answer, "content-type"), Some("application/octet-stream"));
+    }
+    assert_eq!(origin.requests().len(), 3, "{:?}", asked(&origin));
+    origin.stop().await;
+    assert_eq!(server.get(&layer).await?.status, 200);
+    assert_eq!(server.get(tag).await?.status, 200);
+    Ok(())
+}
+
+async fn a_tag_is_confirmed_by_its_digest_and_fetched_when_that_changed(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let mut origin = Origin::start().await;
+    let first = publish(&origin, "app", "latest", "one");
+    let body = json!({
+        "name": "hub", "package_type": "docker", "base_url": origin.base_url().as_str(), "mutable_ttl": 0,
+    });
+    let made = server.http().post_json(&server.url("/api/v2/remotes"), &body).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let tag = "/v2/hub/app/manifests/latest";
+    assert_eq!(server.get(tag).await?.text(), first);
+    assert_eq!(server.get(tag).await?.text(), first);
+    let path = "/v2/app/manifests/latest";
+    assert_eq!(asked(&origin), [format!("GET {path}"), format!("HEAD {path}")]);
+    let second = publish(&origin, "app", "latest", "two");
+    let answer = server.get(tag).await?;
+    assert_eq!(answer.text(), second);
+    assert_eq!(header(&answer, "docker-content-digest"), Some(&*digest(&second)));
+    let later = asked(&origin).split_off(2);
+    assert_eq!(later, [format!("HEAD {path}"), format!("GET {path}")]);
+    origin.on(path, Script::too_many_requests("60"));
+    let stale = server.get(tag).await?;
+    assert_eq!((stale.status.as_u16(), stale.text()), (200, second));
+    assert!(header(&stale, "warning").is_some_and(|text| text.starts_with("299 - \"")));
+    origin.stop().await;
+    assert_eq!(server.get(tag).await?.status, 200);
+    Ok(())
+}
+
+async fn bytes_that_are_not_those_of_the_digest_are_never_served_whole(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    let right = "x".repeat(500_000);
+    let path = format!("/v2/hub/app/blobs/{}", digest(&right));
+    let upstream = format!("/v2/app/blobs/{}", digest(&right));
+    let wrong = format!("{}y", &right[1..]);
+    origin.on(&upstream, Script::ok(wrong));
+    let broken = server.get(&path).await;
+    assert!(
+        broken.is_err() || broken.is_ok_and(|answer| answer.status == 502 || !answer.is_complete)
+    );
+    let manifest = format!("/v2/hub/app/manifests/{}", digest("{}"));
+    origin.on(&format!("/v2/app/manifests/{}", digest("{}")), Script::ok("{ }"));
+    assert_eq!(server.get(&manifest).await?.status, 502);
+    let objects = server.get("/api/v2/remotes/hub/objects").await?;
+    let objects: Value = serde_json::from_str(&objects.text())?;
+    assert_eq!(objects.pointer("/items"), Some(&json!([])));
+    Ok(())
+}
+
+async fn a_token_is_fetched_where_upstream_wants_one(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let manifest = publish(&origin, "app", "v1", "layer");
+    let challenge = format!(
+        "Bearer realm=\"{}\",service=\"registry\",scope=\"repository:app:pull\"",
+        origin.url("/token")
+    );
+    let refused = Script::status(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, &challenge);
+    origin.on("/v2/app/manifests/v1", Script::sequence([refused, manifest_script(&manifest)]));
+    origin.on("/token", Script::ok(r#"{"token":"t1","expires_in":300}"#));
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    assert_eq!(server.get("/v2/hub/app/manifests/v1").await?.text(), manifest);
+    let layer = format!("/v2/hub/app/blobs/{}", digest("layer"));
+    assert_eq!(server.get(&layer).await?.text(), "layer");
+    assert_eq!(origin.count("/token"), 1);
+    let requests = origin.requests();
+    let last = requests.last().context("no request")?;
+    let shown = last.headers.get("authorization").context("no token")?;
+    assert_eq!(shown, "Bearer t1");
+    Ok(())
+}
+
+async fn upstreams_refusal_is_an_absence_and_asks_nobody_for_credentials(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let status = |code: u16| StatusCode::from_u16(code).map(Script::status);
+    origin.on("/v2/app/manifests/v1", status(401)?);
+    origin.on("/v2/app/manifests/v2", status(403)?);
+    origin.on("/v2/app/manifests/v3", Script::too_many_requests("7"));
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    for tag in ["v1", "v2"] {
+        let answer = server.get(&format!("/v2/hub/app/manifests/{tag}")).await?;
+        assert_eq!(
+            (answer.status.as_u16(), error_code(&answer)?.as_str()),
+            (404, "MANIFEST_UNKNOWN")
+        );
+        assert_eq!(header(&answer, "www-authenticate"), None);
+    }
+    let answer = server.get("/v2/hub/app/manifests/v3").await?;
+    assert_eq!((answer.status.as_u16(), error_code(&answer)?.as_str()), (429, "TOOMANYREQUESTS"));
+    assert!(header(&answer, "retry-after").is_some());
+    Ok(())
+}
+
+async fn banned_tags_and_images_that_no_pattern_admits_are_refused_unasked(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let manifest = publish(&origin, "good/app", "v1", "layer");
+    publish(&origin, "good/app", "latest", "layer");
+    publish(&origin, "bad/app", "v1", "layer");
+    let body = json!({
+        "name": "hub", "package_type": "docker", "base_url": origin.base_url().as_str(),
+        "patterns": ["^good/app$"], "ban_tags_enabled": true, "ban_tags": ["latest"],
+    });
+    let made = server.http().post_json(&server.url("/api/v2/remotes"), &body).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    for path in ["bad/app/manifests/v1", "good/app/manifests/latest"] {
+        let answer = server.get(&format!("/v2/hub/{path}")).await?;
+        assert_eq!(
+            (answer.status.as_u16(), error_code(&answer)?.as_str()),
+            (403, "DENIED"),
+            "{path}"
+        );
+    }
+    assert_eq!(origin.requests().len(), 0);
+    let by_digest = format!("/v2/hub/good/app/manifests/{}", digest(&manifest));
+    assert_eq!(server.get("/v2/hub/good/app/manifests/v1").await?.status, 200);
+    assert_eq!(server.get(&by_digest).await?.status, 200, "digests stay pullable");
+    Ok(())
+}
+
+async fn a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let (one, other) = (Origin::start().await, Origin::start().await);
+    let first = publish(&one, "app", "v1", "of the first");
+    publish(&other, "app", "v1", "of the second");
+    let second = publish(&other, "app", "v2", "only there");
+    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
+    one.on("/v2/app/tags/list", Script::sequence([list(&["v1"]), list(&[])]));
+    other.on("/v2/app/tags/list", Script::sequence([list(&["v1", "v2"]), list(&[])]));
+    remote(&server, "one", "docker", one.base_url()).await?;
+    remote(&server, "other", "docker", other.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["one", "other"]).await?;
+    assert_eq!(server.get("/v2/all/app/manifests/v1").await?.text(), first);
+    assert_eq!(server.get("/v2/all/app/manifests/v2").await?.text(), second);
+    let layer = format!("/v2/all/app/blobs/{}", digest("only there"));
+    assert_eq!(server.get(&layer).await?.text(), "only there");
+    let listed: Value = serde_json::from_str(&server.get("/v2/all/app/tags/list").await?.text())?;
+    assert_eq!(listed, json!({"name": "all/app", "tags": ["v1", "v2"]}));
+    Ok(())
+}
+
+async fn a_member_that_fails_is_never_passed_over(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let (mut inner, public) = (Origin::start().await, Origin::start().await);
+    publish(&public, "app", "v1", "somebody else's");
+    remote(&server, "inner", "docker", inner.base_url()).await?;
+    remote(&server, "public", "docker", public.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["inner", "public"]).await?;
+    inner.stop().await;
+    let answer = server.get("/v2/all/app/manifests/v1").await?;
+    assert!(answer.status.is_server_error(), "{}", answer.status);
+    assert_eq!(public.requests().len(), 0);
+    Ok(())
+}
+
+async fn pushes_to_a_remote_are_unsupported(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    let uploads = server.url("/v2/hub/app/blobs/uploads/");
+    let answer = server.http().send(Method::POST, &uploads, &[], "").await?;
+    assert_eq!((answer.status.as_u16(), error_code(&answer)?.as_str()), (405, "UNSUPPORTED"));
+    assert_eq!(origin.requests().len(), 0);
+    Ok(())
+}
+
+async fn a_push_to_a_virtual_repository_goes_to_its_deployment_member(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let upstreams = publish(&origin, "app", "v1", "a layer");
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    local(&server, "own", "docker").await?;
+    let collection = server.url("/api/v2/virtuals");
+    let virtual_ = |deployment: &str| {
+        json!({
+            "name": "all", "package_type": "docker", "members": ["own", "hub"],
+            "deployment": deployment,
+        })
+    };
+    let refused = server.http().post_json(&collection, &virtual_("hub")).await?;
+    assert_eq!(refused.problem_pointers()?, ["#/deployment"]);
+    let made = server.http().post_json(&collection, &virtual_("own")).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+
+    let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: String| {
+        server.http().send(method, &server.url(path), headers, body).await
+    };
+    let layer = format!("/v2/all/app/blobs/{}", digest("a layer"));
+    assert_eq!(send(Method::HEAD, &layer, &[], String::new()).await?.status, 404);
+    for blob in ["a layer", "{}"] {
+        let uploads = "/v2/all/app/blobs/uploads/";
+        let begun = send(Method::POST, uploads, &[], String::new()).await?;
+        let location = begun.header("location");
+        assert!(location.starts_with(uploads), "{location}");
+        let closing = format!("{location}?digest={}", digest(blob));
+        let stored = send(Method::PUT, &closing, &[], blob.to_owned()).await?;
+        assert_eq!(stored.header("location"), format!("/v2/all/app/blobs/{}", digest(blob)));
+    }
+    let typed = [("content-type", MANIFEST)];
+    let manifest = "/v2/all/app/manifests/mine";
+    let stored = send(Method::PUT, manifest, &typed, upstreams.clone()).await?;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    for path in [manifest, "/v2/own/app/manifests/mine", "/v2/all/app/manifests/v1"] {
+        assert_eq!(server.get(path).await?.text(), upstreams, "{path}");
+    }
+    assert_eq!(server.get("/v2/hub/app/manifests/mine").await?.status, 404);
+    Ok(())
+}
