@@ -188,7 +188,9 @@ fn default_patience(kind: ErrorKind) -> Option<Duration> {
 }
 
 fn write_headers<B>(headers: &mut HeaderMap, call: &Call<'_, B>, error: &Error) {
-    let is_missing_file = error.kind() == ErrorKind::NotFound && call.action.package().is_some();
+    // What is not there of a registry may be pushed a moment later, by whoever asked.
+    let is_missing_file = error.kind() == ErrorKind::NotFound
+        && call.action.package().is_some_and(|route| route.mount != Mount::Registry);
     let caching = if is_missing_file { ABSENCE } else { NO_STORE };
     headers.insert(header::CACHE_CONTROL, caching);
     if error.is_remembered() {
