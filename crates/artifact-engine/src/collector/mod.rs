@@ -218,9 +218,12 @@ impl Collector {
 
     async fn review(&self, progress: &mut Progress) -> Result<(), Halt> {
         let mut pace = Pace::new(Arc::clone(&self.statistics));
+        // What becomes due meanwhile is the next run's: a busy server would review for ever and delete nothing.
+        let now = self.clock.now();
         loop {
             let began = Instant::now();
-            let reviewed = self.meta.review(self.pass(pace.batch())).await?;
+            let pass = GarbagePass { now, ..self.pass(pace.batch()) };
+            let reviewed = self.meta.review(pass).await?;
             progress.reviewed.kept += reviewed.kept;
             progress.reviewed.condemned += reviewed.condemned;
             if reviewed == Reviewed::default() {
@@ -248,10 +251,12 @@ impl Collector {
 
     async fn reclaim(&self, progress: &mut Progress) -> Result<(), Halt> {
         let mut pace = Pace::new(Arc::clone(&self.statistics));
+        let now = self.clock.now();
         loop {
             let began = Instant::now();
             let erasing = Erasing::new(Arc::clone(&self.blobs), pace.erased_at_once());
-            let reclaimed = self.meta.reclaim(self.pass(pace.batch()), &erasing).await?;
+            let pass = GarbagePass { now, ..self.pass(pace.batch()) };
+            let reclaimed = self.meta.reclaim(pass, &erasing).await?;
             add(&mut progress.reclaimed, reclaimed);
             if reclaimed.failed > 0 {
                 // Whatever is wrong with the store, asking it for more deletions does not help.
