@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
 use provider_docker::DockerProvider;
+use registry_v2::parse_digest;
 
 const HUB: &str = "https://registry-1.docker.io";
 const QUAY: &str = "https://quay.example";
@@ -68,9 +69,16 @@ fn tags_change_and_digests_do_not() {
         let found = target(QUAY, &path);
         assert_eq!((found.path.as_str(), found.class), (row.as_str(), class), "{path}");
         let reference = reference.unwrap_or_else(|| format!("v2/{path}"));
-        assert_eq!(found.origin, Origin::Upstream(reference));
+        let is_addressed = class == Class::Immutable;
+        let origin = if is_addressed {
+            Origin::Addressed { reference, digest: parse_digest(&digest).unwrap() }
+        } else {
+            Origin::Upstream(reference)
+        };
+        assert_eq!(found.origin, origin);
         assert_eq!((&found.shape, &found.owner), (&Shape::File, &Owner::First));
-        assert!(!found.html_allowed);
+        // What has its digest is right, whatever it looks like.
+        assert_eq!(found.html_allowed, is_addressed);
         assert_eq!(found.accept.is_some(), path.contains("manifests"), "{path}");
     }
 }
@@ -85,6 +93,13 @@ fn upstream_is_asked_for_every_type_of_manifest() {
     }
 }
 
+fn reference(target: &Target) -> &str {
+    match &target.origin {
+        Origin::Upstream(reference) | Origin::Addressed { reference, .. } => reference,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn both_names_of_an_official_image_are_one() {
     for path in
@@ -94,8 +109,7 @@ fn both_names_of_an_official_image_are_one() {
         assert_eq!(short, target(HUB, &format!("library/alpine/{path}")));
         assert_eq!(short.package.as_deref(), Some("library/alpine"));
         assert!(short.path.as_str().starts_with("library/alpine/_"));
-        assert!(matches!(&short.origin, Origin::Upstream(reference)
-            if reference.starts_with("v2/library/alpine/")));
+        assert!(reference(&short).starts_with("v2/library/alpine/"));
     }
     assert_eq!(target(QUAY, "alpine/manifests/3.20").package.as_deref(), Some("alpine"));
 }
@@ -247,24 +261,24 @@ fn a_registry_without_pages_is_asked_twice_and_no_more() {
     let first = Sent::new(target(QUAY, "a/tags/list"), whole);
     let second = Sent::new(first.next().unwrap(), whole);
     assert_eq!(second.next(), None);
-    let (body, _) = rewrite(&[first, second], "a/tags/list", &|_| true).unwrap();
-    assert_eq!(body, r#"{"name":"a","tags":["a","b"]}"#);
+    let (body, _) = rewrite(&[first, second], "a/_list", &|_| true).unwrap();
+    assert_eq!(body, r#"{"name":"r/a","tags":["a","b"]}"#);
 }
 
 #[test]
 fn tags_are_united_in_order_of_bytes_without_what_is_refused() {
     let list = |body: &str| Sent::new(target(HUB, "alpine/tags/list"), body);
     let sent = [list(r#"{"name":"x","tags":["b","B","a"]}"#), list(r#"{"tags":["a","-no","c"]}"#)];
-    let (body, content_type) = rewrite(&sent, "alpine/tags/list", &|_| true).unwrap();
-    assert_eq!(body, r#"{"name":"alpine","tags":["B","a","b","c"]}"#);
+    let (body, content_type) = rewrite(&sent, "alpine/_list", &|_| true).unwrap();
+    assert_eq!(body, r#"{"name":"r/alpine","tags":["B","a","b","c"]}"#);
     assert_eq!(content_type, "application/json");
     let admits = |path: &str| path == "library/alpine/_tags/b";
-    let (body, _) = rewrite(&sent, "alpine/tags/list", &admits).unwrap();
-    assert_eq!(body, r#"{"name":"alpine","tags":["b"]}"#);
-    let refused = rewrite(&sent, "alpine/tags/list", &|_| false);
+    let (body, _) = rewrite(&sent, "alpine/_list", &admits).unwrap();
+    assert_eq!(body, r#"{"name":"r/alpine","tags":["b"]}"#);
+    let refused = rewrite(&sent, "alpine/_list", &|_| false);
     assert_eq!(refused, Err(DocumentError::AllDenied));
-    let (body, _) = rewrite(&[list("{}")], "alpine/tags/list", &|_| false).unwrap();
-    assert_eq!(body, r#"{"name":"alpine","tags":[]}"#);
+    let (body, _) = rewrite(&[list("{}")], "alpine/_list", &|_| false).unwrap();
+    assert_eq!(body, r#"{"name":"r/alpine","tags":[]}"#);
 }
 
 #[test]
@@ -324,8 +338,7 @@ proptest! {
                 prop_assert_eq!(&first, &request(kind, &method, path.as_str(), Some(&remote)));
                 if let Ok(Route::Serve(target)) = first {
                     prop_assert!(target.path.as_str().contains("/_"), "{}", target.path);
-                    let below = matches!(&target.origin, Origin::Upstream(reference) if reference.starts_with("v2/"));
-                    prop_assert!(below);
+                    prop_assert!(reference(&target).starts_with("v2/"));
                 }
             }
         }
