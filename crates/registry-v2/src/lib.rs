@@ -7,7 +7,6 @@
 //! Invariant: nothing here performs I/O, reads a clock or changes a byte of a manifest, and whatever it
 //! reads is bounded.
 
-mod access;
 mod error;
 mod listing;
 mod manifest;
@@ -19,7 +18,6 @@ mod referrers;
 mod route;
 mod upload;
 
-pub use access::{Challenge, InvalidScope, Permission, Scope, TokenReply, scopes};
 pub use error::{API_VERSION, ErrorCode, ErrorEntry, Refusal, envelope};
 pub use listing::{TagList, catalog, tag_list};
 pub use manifest::{Descriptor, Manifest, ManifestType};
