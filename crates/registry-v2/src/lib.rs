@@ -1,8 +1,8 @@
 //! The wire of OCI registries: what clients of version 2 of the registry API send, and what they are told.
 //!
-//! Exists so that the rule book of container images and the surface that answers for tokens read and
-//! write the same grammar. Names, tags and digests that passed it are types; paths are read from their end,
-//! because an image may be called like a part of the API.
+//! Exists so that the rules of container images are about images and not about text. Names, tags and digests that
+//! passed their grammar are types; paths are read from their end, because an image may be called like a part of
+//! the API.
 //!
 //! Invariant: nothing here performs I/O, reads a clock or changes a byte of a manifest, and whatever it
 //! reads is bounded.
