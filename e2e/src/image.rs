@@ -13,7 +13,6 @@ use testkit::services::{DockerEngine, free_port};
 use tokio::process::Command;
 use tokio::time::{interval, timeout};
 
-const TAG: &str = "artifactapi-server";
 const HEALTHY_LIMIT: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(100);
 
@@ -24,19 +23,22 @@ pub struct Image {
 }
 
 impl Image {
+    /// What it is called in its engine.
+    pub const TAG: &'static str = "artifactapi-server";
+
     /// Builds it of the server binary; `None` if docker cannot be had and is not required.
     pub async fn build() -> Result<Option<Self>> {
         let Some(engine) = DockerEngine::start()? else { return Ok(None) };
         let image = Self { engine };
         let context = context::assemble().await?;
         let directory = context.path().to_str().context("a path that is no text")?;
-        image.docker(&["build", "--tag", TAG, directory]).await?;
+        image.docker(&["build", "--tag", Self::TAG, directory]).await?;
         Ok(Some(image))
     }
 
     /// What the image says of itself, as the engine prints it: `{{.Config.User}}`.
     pub async fn inspect(&self, format: &str) -> Result<String> {
-        self.docker(&["image", "inspect", "--format", format, TAG]).await
+        self.docker(&["image", "inspect", "--format", format, Self::TAG]).await
     }
 
     /// Runs a container on a read-only file system, with the data in `volume`, and returns when
@@ -53,10 +55,10 @@ impl Image {
                 "--security-opt=no-new-privileges",
                 &format!("--volume={volume}:/data"),
                 &format!("--env=LISTEN_ADDR={address}"),
-                TAG,
+                Self::TAG,
             ])
             .await?;
-        let container = Container { image: self, id, origin: format!("http://{address}") };
+        let container = Container { image: self, id, authority: address };
         let healthy = timeout(HEALTHY_LIMIT, container.becomes_healthy()).await;
         match healthy.context("the container is not healthy in time").flatten() {
             Ok(()) => Ok(container),
@@ -64,7 +66,8 @@ impl Image {
         }
     }
 
-    async fn docker(&self, arguments: &[&str]) -> Result<String> {
+    /// Runs docker with `arguments` against the engine, and returns what it printed.
+    pub async fn docker(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::from(self.engine.client());
         let output = command.args(arguments).kill_on_drop(true).output().await?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -78,13 +81,18 @@ impl Image {
 pub struct Container<'image> {
     image: &'image Image,
     id: String,
-    origin: String,
+    authority: String,
 }
 
 impl Container<'_> {
     /// The URL of `path`, which starts with a slash.
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.origin)
+        format!("http://{}{path}", self.authority)
+    }
+
+    /// Host and port, as names of images begin.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// What the engine knows of it, as it prints that: `{{.State.Pid}}`.

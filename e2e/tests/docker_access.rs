@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
 use e2e::clients::ContainerHome;
+use e2e::fixtures::{IMAGE_MANIFEST, image_manifest, sha256_digest};
 use e2e::{Exchange, Profile, Server, eventually, on_both_profiles};
 use http::Method;
 use serde_json::{Value, json};
@@ -19,6 +21,7 @@ on_both_profiles! {
     helm_works_with_what_its_login_may,
     the_answer_to_who_may_not_says_why,
     a_revoked_token_logs_nobody_in,
+    what_a_private_repository_holds_is_told_to_nobody_else,
 }
 
 const ADMINISTRATOR: &str = "only-the-administrator-knows";
@@ -41,6 +44,7 @@ impl Registry {
         for (name, scopes) in [
             ("writer", json!(["write:public", "write:private"])),
             ("reader", json!(["read:private"])),
+            ("neighbour", json!(["write:public"])),
             ("stranger", json!(["write:something-else"])),
         ] {
             let body = json!({"name": name, "scopes": scopes});
@@ -70,6 +74,20 @@ impl Registry {
 
     fn host(&self) -> &str {
         self.server.authority()
+    }
+
+    /// What the server says to the owner of a token, or to nobody in particular.
+    async fn says(
+        &self,
+        name: Option<&str>,
+        (method, path): (Method, String),
+        body: impl Into<Bytes>,
+    ) -> Result<Exchange> {
+        let secret = name.map(|name| self.secret(name)).transpose()?;
+        let authorization = format!("Bearer {}", secret.unwrap_or_default());
+        let headers = [("authorization", authorization.as_str()), ("content-type", IMAGE_MANIFEST)];
+        let headers = if secret.is_some() { &headers[..] } else { &headers[1..] };
+        self.server.http().send(method, &self.server.url(&path), headers, body).await
     }
 
     /// A token in force.
@@ -354,4 +372,110 @@ async fn a_revoked_token_logs_nobody_in(profile: Profile) -> Result<()> {
     };
     eventually("the token is worth nothing", Duration::from_secs(10), is_refused).await?;
     Ok(())
+}
+
+async fn what_a_private_repository_holds_is_told_to_nobody_else(profile: Profile) -> Result<()> {
+    let registry = Registry::start(profile).await?;
+    let [configuration, layer, other] =
+        ["{}", "some may know it", "nobody has this."].map(Bytes::from);
+    let manifest_of = |layer| Bytes::from(image_manifest(&configuration, &[layer], 0));
+    let (manifest, without) = (manifest_of(&layer), manifest_of(&other));
+    let upload = |body| format!("blobs/uploads/?digest={}", sha256_digest(body));
+    for (method, path, body) in [
+        (Method::POST, upload(&layer), layer.clone()),
+        (Method::POST, upload(&configuration), configuration.clone()),
+        (Method::PUT, "manifests/one".to_owned(), manifest.clone()),
+    ] {
+        let asked = (method, format!("/v2/private/app/{path}"));
+        let answer = registry.says(Some("writer"), asked, body).await?;
+        ensure!(answer.status == 201, "{path}: {} {}", answer.status, answer.text());
+    }
+
+    let here = Known { image: "app", tag: "one", blob: sha256_digest(&layer), manifest };
+    let absent =
+        Known { image: "none", tag: "two", blob: sha256_digest(&other), manifest: without };
+    for asking in [None, Some("stranger"), Some("neighbour")] {
+        for (of_here, of_absent) in questions(&here).into_iter().zip(questions(&absent)) {
+            let heard = answer(&registry, asking, &here, of_here).await?;
+            let expected = answer(&registry, asking, &absent, of_absent).await?;
+            assert_eq!(heard, expected, "{asking:?} can tell what is there");
+        }
+    }
+    Ok(())
+}
+
+type Question = (Method, String, Bytes);
+
+/// What somebody hears who must not learn anything.
+async fn answer(
+    registry: &Registry,
+    asking: Option<&str>,
+    known: &Known,
+    (method, path, body): Question,
+) -> Result<String> {
+    let answer = registry.says(asking, (method.clone(), path.clone()), body).await?;
+    let is_told = matches!(answer.status.as_u16(), 200 | 201);
+    ensure!(!is_told, "{asking:?} {method} {path}: {}", answer.status);
+    known.without_it(&answer)
+}
+
+/// What somebody may know of an image, and asks for.
+struct Known {
+    image: &'static str,
+    tag: &'static str,
+    blob: String,
+    manifest: Bytes,
+}
+
+impl Known {
+    /// An answer without what the asker said, and what is new in every answer.
+    fn without_it(&self, answer: &Exchange) -> Result<String> {
+        let mut lines: Vec<_> = answer
+            .headers
+            .iter()
+            .map(|(name, value)| Ok(format!("{name}: {}", value.to_str()?)))
+            .collect::<Result<_>>()?;
+        lines.retain(|line| !line.starts_with("date:"));
+        lines.sort();
+        let mut text = format!("{}\n{}\n{}", answer.status, lines.join("\n"), answer.text());
+        let manifest = sha256_digest(&self.manifest);
+        let news = ["x-request-id", "docker-upload-uuid"].map(|name| answer.header(name));
+        let said = [&self.blob, &manifest, &format!("/{}", self.image), self.tag];
+        for part in news.into_iter().chain(said).filter(|part| !part.is_empty()) {
+            text = text.replace(part, "*");
+        }
+        Ok(text)
+    }
+}
+
+/// Every way to find out whether a private repository has something: there, and by means of one where the asker may
+/// perhaps push.
+fn questions(known: &Known) -> Vec<Question> {
+    let Known { image, tag, blob, manifest } = known;
+    let digest = sha256_digest(manifest);
+    let mut questions = Vec::new();
+    for path in [
+        format!("blobs/{blob}"),
+        format!("manifests/{digest}"),
+        format!("manifests/{tag}"),
+        "tags/list".to_owned(),
+        format!("referrers/{digest}"),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            questions.push((method, format!("/v2/private/{image}/{path}"), Bytes::new()));
+        }
+    }
+    let public = "/v2/public/other";
+    questions.extend([
+        (Method::HEAD, format!("{public}/blobs/{blob}"), Bytes::new()),
+        (Method::POST, format!("{public}/blobs/uploads/?mount={blob}"), Bytes::new()),
+        (
+            Method::POST,
+            format!("{public}/blobs/uploads/?mount={blob}&from=private/{image}"),
+            Bytes::new(),
+        ),
+        (Method::PUT, format!("{public}/manifests/v1"), manifest.clone()),
+        (Method::DELETE, format!("/v2/private/{image}/manifests/{digest}"), Bytes::new()),
+    ]);
+    questions
 }
