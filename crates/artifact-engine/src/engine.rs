@@ -8,10 +8,10 @@ use artifact_core::ports::{
     BlobStore, MetaStore, Peers, Selector, Spool, Staging, TtlCache, Upstream,
 };
 use artifact_core::{
-    Clock, Definition, Error, ErrorBody, ErrorKind, Outcome, Problem, Publishing, RepoPath,
+    Clock, Definition, Error, ErrorBody, ErrorKind, Fault, Outcome, Problem, Publishing, RepoPath,
     RepositoryId, RequestBody, Result, Route, Shape, Signer, Worded,
 };
-use http::Method;
+use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -269,7 +269,11 @@ impl Engine {
             // Whoever asks a registry understands its protocol, whatever repository is missing.
             (None, Mount::Registry) => {
                 let provider = self.shared.parts.providers.registry()?;
-                Some(provider.error_body(problem))
+                let is_absent = problem.status == StatusCode::NOT_FOUND;
+                let unknown = provider.publishing().filter(|_| is_absent);
+                let unknown = unknown.map(|rules| rules.code(Fault::UnknownName));
+                let code = problem.code.or(unknown);
+                Some(provider.error_body(&Problem { code, ..*problem }))
             }
         }
     }
