@@ -56,6 +56,12 @@ pub(crate) struct Settings {
     /// Proxies whose forwarding headers are believed, as a list of networks
     #[arg(long, env = "TRUSTED_PROXIES", global = true, value_name = "NETWORKS")]
     pub(crate) trusted_proxies: Option<String>,
+    /// Hosts that stand for a repository of container images, as a list of `host[:port]=repository`
+    #[arg(long, env = "REGISTRY_HOSTS", global = true, value_name = "MAP")]
+    pub(crate) registry_hosts: Option<String>,
+    /// Registries whose images a repository has, for mirrors of containerd, as a list of `registry=repository`
+    #[arg(long, env = "REGISTRY_NAMESPACES", global = true, value_name = "MAP")]
+    pub(crate) registry_namespaces: Option<String>,
     /// How long downloads may take to finish when the server stops [default: 60s]
     #[arg(long, env = "SHUTDOWN_TIMEOUT", global = true, value_name = "TIME")]
     pub(crate) shutdown_timeout: Option<String>,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_core::Secret;
-use artifact_http::Network;
+use artifact_http::{HostMap, InvalidHostMap, Network};
 use meta_db::EncryptionKey;
 use signing::SigningSettings;
 use tracing_subscriber::EnvFilter;
@@ -32,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) admin_token: Option<Secret>,
     pub(crate) secret_key: Option<Secret>,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) registry_hosts: HostMap,
+    pub(crate) registry_namespaces: HostMap,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
@@ -78,6 +80,16 @@ impl Configuration {
                 "TRUSTED_PROXIES",
                 set(settings.trusted_proxies.as_deref(), ""),
                 networks,
+            ),
+            registry_hosts: problems.or_default(
+                "REGISTRY_HOSTS",
+                set(settings.registry_hosts.as_deref(), ""),
+                hosts,
+            ),
+            registry_namespaces: problems.or_default(
+                "REGISTRY_NAMESPACES",
+                set(settings.registry_namespaces.as_deref(), ""),
+                hosts,
             ),
             shutdown_timeout: problems.or_default(
                 "SHUTDOWN_TIMEOUT",
@@ -130,6 +142,10 @@ fn networks(text: &str) -> Result<Vec<Network>, String> {
         .filter(|network| !network.is_empty())
         .map(|network| network.parse().map_err(|error| format!("\"{network}\" {error}")))
         .collect()
+}
+
+fn hosts(text: &str) -> Result<HostMap, String> {
+    text.parse().map_err(|error: InvalidHostMap| error.to_string())
 }
 
 fn secret_key_fits(key: &Secret) -> Result<(), String> {
@@ -202,6 +218,8 @@ mod tests {
             listen: Some("host".into()),
             public_url: Some("ftp://x".into()),
             trusted_proxies: Some("10.0.0.0/8, nonsense".into()),
+            registry_hosts: Some("hub.example=hub, HUB.example=own".into()),
+            registry_namespaces: Some("https://quay.io=quay".into()),
             shutdown_timeout: Some("soon".into()),
             log_format: Some("xml".into()),
             log_level: Some("=loud=".into()),
@@ -244,6 +262,8 @@ mod tests {
             "LISTEN_ADDR",
             "PUBLIC_URL",
             "TRUSTED_PROXIES",
+            "REGISTRY_HOSTS",
+            "REGISTRY_NAMESPACES",
             "SHUTDOWN_TIMEOUT",
             "LOG_FORMAT",
             "LOG_LEVEL",

@@ -109,6 +109,8 @@ fn http_service(
     let management = Arc::new(Admin::new(Arc::clone(engine), server));
     HttpService::builder(Arc::clone(engine), management)
         .trusted_proxies(configuration.trusted_proxies.clone())
+        .registry_hosts(configuration.registry_hosts.clone())
+        .registry_namespaces(configuration.registry_namespaces.clone())
         .authentication(authentication)
         .metrics(move || recorder.render())
         .build()

@@ -412,7 +412,7 @@ pub struct RewriteContext<'a> {
     pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// Whether our clients reach us by https.
     pub secure: bool,
-    /// The name of the repository that was addressed.
+    /// The name of the repository that was addressed; empty where the client's host stands for it.
     pub repository: &'a str,
     /// Its kind.
     pub kind: RepositoryKind,

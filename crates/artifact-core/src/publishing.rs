@@ -138,8 +138,9 @@ pub struct Beginning {
 pub struct Source {
     /// Its digest.
     pub digest: Digest,
-    /// The repository and the name that have it. `None`: any name of the same repository.
-    pub from: Option<(String, String)>,
+    /// The name that has it, as the client writes it: behind that of its repository, or without one where the
+    /// client's host stands for the repository. `None`: any name of the same repository.
+    pub from: Option<String>,
 }
 
 /// More bytes of an upload.

@@ -6,6 +6,8 @@ use artifact_core::{Definition, PackageRequest, Remote, RepoPath, Result, Target
 use http::HeaderMap;
 
 use crate::answer::Asking;
+use crate::mount::{Mount, REGISTRY_ROOT};
+use crate::renditions::View;
 use crate::request::Request;
 use crate::snapshot::{Mounted, Snapshot};
 
@@ -22,6 +24,7 @@ pub(crate) struct Call<'a> {
 /// A request without its body.
 #[derive(Clone, Copy)]
 pub(crate) struct RequestParts<'a> {
+    pub(crate) mount: Mount,
     pub(crate) method: &'a http::Method,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
@@ -32,6 +35,7 @@ pub(crate) struct RequestParts<'a> {
 impl<'a> RequestParts<'a> {
     pub(crate) fn of(request: &'a Request<'_>, public_url: Option<&'a str>) -> Self {
         Self {
+            mount: request.mount,
             method: request.method,
             query: request.query,
             headers: request.headers,
@@ -62,14 +66,25 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The URL of the addressed repository, which the links in its documents begin with.
-    pub(crate) fn base_url(&self) -> String {
-        format!("{}{}", self.request.origin.trim_end_matches('/'), self.mounted.path())
+    /// The path of the addressed repository as the client sees it, without a trailing slash.
+    pub(crate) fn mount_path(&self) -> String {
+        match self.request.mount {
+            Mount::Root => REGISTRY_ROOT.to_owned(),
+            Mount::Package(_) | Mount::Registry => self.mounted.path(),
+        }
     }
 
-    /// Whether clients reach us by https.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.request.origin.starts_with("https://")
+    /// The URL of the addressed repository, which the links in its documents begin with.
+    pub(crate) fn base_url(&self) -> String {
+        format!("{}{}", self.request.origin.trim_end_matches('/'), self.mount_path())
+    }
+
+    /// How the client sees the addressed repository.
+    pub(crate) fn view(&self) -> View {
+        View {
+            secure: self.request.origin.starts_with("https://"),
+            nameless: self.request.mount == Mount::Root,
+        }
     }
 }
 

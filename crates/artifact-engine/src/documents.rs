@@ -26,7 +26,7 @@ use crate::keys;
 use crate::remote::{
     Wanted, circuit_open, failure_detail, hit, job, offline, remembered_absence, take_off,
 };
-use crate::renditions::{RenderedSet, SetKey, negotiate};
+use crate::renditions::{RenderedSet, SetKey, View, negotiate};
 use crate::request::Reply;
 use crate::rows::HotRow;
 use crate::shared::Shared;
@@ -82,7 +82,7 @@ pub(crate) async fn serve_sources(
         return Err(Error::new(ErrorKind::NotFound, "no member has this document"));
     };
     let variant = wanted_variant(target)?;
-    let rendered = rendered(shared, call.mounted, target, sources, call.is_secure()).await?;
+    let rendered = rendered(shared, call.mounted, target, sources, call.view()).await?;
     let encoding = negotiate(call.request.headers);
     let base_url = call.base_url();
     let Rendered { key, set, .. } = &rendered;
@@ -117,7 +117,7 @@ pub(crate) async fn fact(
     path: &str,
 ) -> Result<Option<FileFact>> {
     let source = source(shared, mounted, index).await?;
-    let rendered = rendered(shared, mounted, index, vec![source.clone()], false).await?;
+    let rendered = rendered(shared, mounted, index, vec![source.clone()], View::default()).await?;
     let fact = rendered.set.facts.find(path);
     if fact.is_some() || mounted.provider.assembly().is_none() {
         return Ok(fact);
@@ -149,13 +149,13 @@ pub(crate) struct Rendered {
 }
 
 /// The parse of `sources` and their companions with the rendition that `target` wants of the
-/// repository `addressed`.
+/// repository `addressed`, as a client sees it in `view`.
 pub(crate) async fn rendered(
     shared: &Arc<Shared>,
     addressed: &Arc<Mounted>,
     target: &Target,
     sources: Vec<Source>,
-    secure: bool,
+    view: View,
 ) -> Result<Rendered> {
     let variant = wanted_variant(target)?;
     let sources = Box::pin(gather(shared, sources)).await?;
@@ -169,7 +169,7 @@ pub(crate) async fn rendered(
         rules: sources.iter().fold(0, |all: u64, placed| {
             all.rotate_left(7) ^ placed.source.mounted.rules.fingerprint()
         }),
-        secure,
+        view,
         extra: None,
     };
     if let Some(set) = shared.renditions.hot(&key, variant) {
@@ -184,7 +184,7 @@ pub(crate) async fn rendered(
         addressed: Arc::clone(addressed),
         target: target.clone(),
         variant: variant.clone(),
-        secure,
+        view,
         signer: shared.parts.signer.clone(),
         loaded,
     };
@@ -248,7 +248,7 @@ struct Work {
     addressed: Arc<Mounted>,
     target: Target,
     variant: Variant,
-    secure: bool,
+    view: View,
     signer: Option<Arc<dyn Signer>>,
     loaded: Vec<Loaded>,
 }
@@ -263,8 +263,8 @@ impl Work {
         let context = RewriteContext {
             wanted: &self.variant,
             admits: &admits,
-            secure: self.secure,
-            repository: self.addressed.name(),
+            secure: self.view.secure,
+            repository: if self.view.nameless { "" } else { self.addressed.name() },
             kind: self.addressed.kind(),
             path: &self.target.path,
             changed_at: changed_at.unwrap_or(Timestamp::from_millis(0)),

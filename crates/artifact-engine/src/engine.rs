@@ -267,7 +267,7 @@ impl Engine {
             (Some(mounted), _) => Some(mounted.provider.error_body(problem)),
             (None, Mount::Package(_)) => None,
             // Whoever asks a registry understands its protocol, whatever repository is missing.
-            (None, Mount::Registry) => {
+            (None, Mount::Registry | Mount::Root) => {
                 let provider = self.shared.parts.providers.registry()?;
                 let is_absent = problem.status == StatusCode::NOT_FOUND;
                 let unknown = provider.publishing().filter(|_| is_absent);
@@ -283,16 +283,24 @@ impl Engine {
         Ok(self.registry_rules()?.word(&Outcome::Root, REGISTRY_ROOT))
     }
 
-    /// A page of the names of all hosted repositories of the registry that `may_read` admits.
+    /// A page of the names of all hosted repositories of the registry that `may_read` admits, or of the repository
+    /// `only`, as those see it whose host stands for it.
     pub async fn registry_catalog(
         &self,
         query: Option<&str>,
+        only: Option<&str>,
         may_read: &(dyn Fn(&Mounted) -> bool + Send + Sync),
     ) -> Result<Worded> {
         let rules = self.registry_rules()?;
         let request = rules.catalog(query)?;
         let snapshot = self.shared.configuration.snapshot();
-        let found = hosting::catalog(&self.shared, &snapshot, &request, may_read).await?;
+        let found = match only {
+            Some(name) => {
+                let mounted = snapshot.require(Mount::Root, name)?;
+                hosting::catalog_of(&self.shared, mounted, &request, may_read).await?
+            }
+            None => hosting::catalog(&self.shared, &snapshot, &request, may_read).await?,
+        };
         let (names, has_more) = (found.names.as_slice(), found.has_more);
         let outcome = Outcome::Catalog { request: &request, names, has_more };
         Ok(rules.word(&outcome, REGISTRY_ROOT))

@@ -12,6 +12,8 @@ pub enum Mount {
     Package(RepositoryKind),
     /// Nothing but its mount point: below `/v2`, whatever its kind.
     Registry,
+    /// Nothing at all: the client's host stands for the repository, whose name it never sees.
+    Root,
 }
 
 impl Mount {
@@ -19,7 +21,7 @@ impl Mount {
     pub const fn point(self) -> MountPoint {
         match self {
             Self::Package(_) => MountPoint::Package,
-            Self::Registry => MountPoint::Registry,
+            Self::Registry | Self::Root => MountPoint::Registry,
         }
     }
 
@@ -27,7 +29,7 @@ impl Mount {
     pub fn addresses(self, point: MountPoint, kind: RepositoryKind) -> bool {
         match self {
             Self::Package(addressed) => point == MountPoint::Package && addressed == kind,
-            Self::Registry => point == MountPoint::Registry,
+            Self::Registry | Self::Root => point == MountPoint::Registry,
         }
     }
 }
@@ -100,7 +102,9 @@ mod tests {
         assert!(remote.addresses(MountPoint::Package, RepositoryKind::Remote));
         assert!(!remote.addresses(MountPoint::Package, RepositoryKind::Local));
         assert!(!remote.addresses(MountPoint::Registry, RepositoryKind::Remote));
-        assert!(Mount::Registry.addresses(MountPoint::Registry, RepositoryKind::Local));
-        assert!(!Mount::Registry.addresses(MountPoint::Package, RepositoryKind::Local));
+        for mount in [Mount::Registry, Mount::Root] {
+            assert!(mount.addresses(MountPoint::Registry, RepositoryKind::Local));
+            assert!(!mount.addresses(MountPoint::Package, RepositoryKind::Local));
+        }
     }
 }

@@ -28,6 +28,15 @@ const WORK_PERMITS: usize = 256 * 1024;
 const COMPRESS_FROM: usize = 1024;
 const FACT_WEIGHT: usize = 320;
 
+/// How a client sees a repository, as far as documents depend on it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct View {
+    /// Whether links may assume https.
+    pub(crate) secure: bool,
+    /// Whether the repository's name is never shown: the client's host stands for it.
+    pub(crate) nameless: bool,
+}
+
 /// What a rendered set depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct SetKey {
@@ -39,8 +48,8 @@ pub(crate) struct SetKey {
     pub(crate) path: RepoPath,
     /// The rules that filtered it.
     pub(crate) rules: u64,
-    /// Whether links may assume https.
-    pub(crate) secure: bool,
+    /// How clients see the repository.
+    pub(crate) view: View,
     /// A rendition that is not among those every parse gives.
     pub(crate) extra: Option<Variant>,
 }
@@ -331,7 +340,7 @@ mod tests {
             sources: vec![(RepositoryId(1), BlobId::from_bytes([source; 32]))],
             path: RepoPath::root(),
             rules: 0,
-            secure: false,
+            view: View::default(),
             extra: None,
         }
     }
@@ -391,7 +400,7 @@ mod tests {
                 sources: vec![(RepositoryId(1), BlobId::from_bytes([7; 32]))],
                 path: RepoPath::root(),
                 rules: 0,
-                secure: false,
+                view: View::default(),
                 extra: None,
             },
             variant: Variant::new("full"),

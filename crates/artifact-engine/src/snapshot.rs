@@ -193,6 +193,7 @@ impl Snapshot {
             let text = match mount {
                 Mount::Package(kind) => format!("no {kind} repository has this name"),
                 Mount::Registry => "no repository of this registry has this name".to_owned(),
+                Mount::Root => "the repository of this host is not part of the registry".to_owned(),
             };
             Error::new(ErrorKind::NotFound, text)
         })

@@ -16,16 +16,16 @@ use matchit::Router;
 pub enum Action<'a> {
     /// A path below a repository.
     Package(PackageRoute<'a>),
-    /// The registry as a whole.
-    Registry(RegistryAction),
+    /// The registry, as far as its client sees it.
+    Registry(RegistryAction, Extent<'a>),
     /// The management API.
     Admin(AdminAction<'a>),
     /// A probe.
     Health(Probe),
     /// The metrics in Prometheus' text form.
     Metrics,
-    /// A ticket for a client that fetches one before it works.
-    Token,
+    /// A ticket for a client that fetches one before it works, with the part of the registry that it knows.
+    Token(Extent<'a>),
     /// A download that another replica reads along; its id.
     PeerFlight(&'a str),
     /// The page that problem documents and health hints link to.
@@ -56,7 +56,26 @@ pub struct Refused<'a> {
     pub package: Option<PackageRoute<'a>>,
 }
 
-/// What can be asked of a registry that is not about one repository.
+/// The part of the registry that clients see under a host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Extent<'a> {
+    /// Every repository, each below its name.
+    All,
+    /// The one that the host stands for, without its name.
+    One(&'a str),
+}
+
+impl<'a> Extent<'a> {
+    /// The one repository.
+    pub const fn repository(self) -> Option<&'a str> {
+        match self {
+            Self::All => None,
+            Self::One(repository) => Some(repository),
+        }
+    }
+}
+
+/// What can be asked of a registry that is not about something in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RegistryAction {
     /// Whether this is a registry, and what it wants to know of its clients.
@@ -142,7 +161,7 @@ impl<'a> Action<'a> {
             return package(method, PackageRoute { mount, repository, path });
         }
         if let Some(rest) = path.strip_prefix(REGISTRY_ROOT) {
-            return registry(method, rest);
+            return registry(method, rest, Extent::All);
         }
         if let Some(id) = path.strip_prefix(PEER_FLIGHTS) {
             return peer_flight(method, id);
@@ -151,10 +170,45 @@ impl<'a> Action<'a> {
             "/healthz" => read_only(method, Self::Health(Probe::Live)),
             "/readyz" => read_only(method, Self::Health(Probe::Ready)),
             "/metrics" => read_only(method, Self::Metrics),
-            "/token" if *method == Method::GET || *method == Method::POST => Self::Token,
+            "/token" if *method == Method::GET || *method == Method::POST => {
+                Self::Token(Extent::All)
+            }
             "/token" => refused("GET, POST", None),
             "/docs/errors" => read_only(method, Self::ErrorGuide),
             _ => admin(method, path),
+        }
+    }
+
+    /// The same under a host that stands for `repository`: what hangs below the root of the registry is in it.
+    pub fn parse_under_host(method: &Method, path: &'a str, repository: &'a str) -> Self {
+        if let Some((_, path)) = below_registry(path) {
+            return package(method, PackageRoute { mount: Mount::Root, repository, path });
+        }
+        match Self::parse(method, path) {
+            Self::Registry(action, _) => Self::Registry(action, Extent::One(repository)),
+            Self::Token(_) => Self::Token(Extent::One(repository)),
+            action => action,
+        }
+    }
+
+    /// The same for a client that takes us for the registry behind `repository` and leaves its name out; `None` if
+    /// it does not leave it out, or asks for nothing that is in a repository.
+    pub fn parse_in_namespace(method: &Method, path: &'a str, repository: &'a str) -> Option<Self> {
+        let (first, path) = below_registry(path)?;
+        let route = PackageRoute { mount: Mount::Registry, repository, path };
+        (first != repository).then(|| package(method, route))
+    }
+
+    /// The part of the registry that its client sees.
+    pub const fn extent(self) -> Extent<'a> {
+        match self {
+            Self::Registry(_, extent) | Self::Token(extent) => extent,
+            _ => match self.package() {
+                Some(PackageRoute { mount: Mount::Root, repository, .. }) => {
+                    Extent::One(repository)
+                }
+                _ => Extent::All,
+            },
         }
     }
 
@@ -163,11 +217,11 @@ impl<'a> Action<'a> {
         match self {
             Self::Package(route) => Some(route),
             Self::MethodNotAllowed(refused) => refused.package,
-            Self::Registry(_)
+            Self::Registry(..)
             | Self::Admin(_)
             | Self::Health(_)
             | Self::Metrics
-            | Self::Token
+            | Self::Token(_)
             | Self::PeerFlight(_)
             | Self::ErrorGuide
             | Self::NotFound => None,
@@ -202,12 +256,19 @@ fn peer_flight<'a>(method: &Method, id: &'a str) -> Action<'a> {
     if *method == Method::GET { Action::PeerFlight(id) } else { refused("GET", None) }
 }
 
+/// What lies below the root of the registry, and its first segment; `None` for paths that are about the registry
+/// itself or lie elsewhere.
+fn below_registry(path: &str) -> Option<(&str, &str)> {
+    let (Mount::Registry, first, _) = parse_mount(path)? else { return None };
+    Some((first, path.strip_prefix(REGISTRY_ROOT)?.strip_prefix('/')?))
+}
+
 /// `rest` is what follows the root, with its leading slash.
-fn registry<'a>(method: &Method, rest: &str) -> Action<'a> {
+fn registry<'a>(method: &Method, rest: &str, extent: Extent<'a>) -> Action<'a> {
     match rest {
         // Answered without a redirect, which would lose a method.
-        "" | "/" => read_only(method, Action::Registry(RegistryAction::Ping)),
-        "/_catalog" => read_only(method, Action::Registry(RegistryAction::Catalog)),
+        "" | "/" => read_only(method, Action::Registry(RegistryAction::Ping, extent)),
+        "/_catalog" => read_only(method, Action::Registry(RegistryAction::Catalog, extent)),
         _ => Action::NotFound,
     }
 }
@@ -232,7 +293,7 @@ fn package<'a>(method: &Method, route: PackageRoute<'a>) -> Action<'a> {
     }
     match route.mount {
         // Whether the repository is hosted here is known to the engine alone.
-        Mount::Registry => registered(method, route),
+        Mount::Registry | Mount::Root => registered(method, route),
         Mount::Package(RepositoryKind::Local)
             if *method == Method::PUT || *method == Method::DELETE =>
         {
@@ -403,11 +464,12 @@ mod tests {
     #[test]
     fn a_registry_is_asked_as_a_whole_or_about_one_repository_with_every_method() {
         for path in ["/v2", "/v2/"] {
-            assert_eq!(Action::parse(&Method::GET, path), Action::Registry(RegistryAction::Ping));
+            let ping = Action::Registry(RegistryAction::Ping, Extent::All);
+            assert_eq!(Action::parse(&Method::GET, path), ping);
             assert_eq!(Action::parse(&Method::POST, path), refused("GET, HEAD", None));
         }
         let catalog = Action::parse(&Method::GET, "/v2/_catalog");
-        assert_eq!(catalog, Action::Registry(RegistryAction::Catalog));
+        assert_eq!(catalog, Action::Registry(RegistryAction::Catalog, Extent::All));
         let route =
             PackageRoute { mount: Mount::Registry, repository: "r", path: "i/blobs/uploads/" };
         for method in
@@ -420,6 +482,52 @@ mod tests {
         assert_eq!(Action::parse(&Method::OPTIONS, "/v2/r/i/blobs/uploads/"), refusal);
         for path in ["/v2/_other", "/v2//x", "/v2x"] {
             assert_eq!(Action::parse(&Method::GET, path), Action::NotFound, "{path}");
+        }
+    }
+
+    #[test]
+    fn under_the_host_of_a_repository_its_images_hang_below_the_root() {
+        let parse = |method, path| Action::parse_under_host(&method, path, "hub");
+        for path in ["library/app/manifests/v1", "hub/app/manifests/v1", "x", "a%2Fb//c"] {
+            let route = PackageRoute { mount: Mount::Root, repository: "hub", path };
+            let target: &'static str = format!("/v2/{path}").leak();
+            let action = parse(Method::PATCH, target);
+            assert_eq!((action, action.extent()), (Action::Package(route), Extent::One("hub")));
+            let refused = parse(Method::OPTIONS, target);
+            assert_eq!((refused.package(), refused.extent()), (Some(route), Extent::One("hub")));
+        }
+        let one = Extent::One("hub");
+        for (path, expected) in [
+            ("/v2/", Action::Registry(RegistryAction::Ping, one)),
+            ("/v2/_catalog", Action::Registry(RegistryAction::Catalog, one)),
+            ("/token", Action::Token(one)),
+            ("/v2/_other", Action::NotFound),
+            ("/v2//x", Action::NotFound),
+        ] {
+            assert_eq!(parse(Method::GET, path), expected, "{path}");
+        }
+        for path in ["/healthz", "/api/v1/remote/name/a", "/api/v2/stats", "/nothing"] {
+            let elsewhere = Action::parse(&Method::GET, path);
+            assert_eq!(parse(Method::GET, path), elsewhere, "{path}");
+            assert_eq!(elsewhere.extent(), Extent::All, "{path}");
+        }
+    }
+
+    #[test]
+    fn in_a_namespace_the_name_of_the_repository_may_be_left_out() {
+        let route = |path| PackageRoute { mount: Mount::Registry, repository: "hub", path };
+        for (path, expected) in [
+            ("/v2/library/app/tags/list", Some(route("library/app/tags/list"))),
+            ("/v2/app", Some(route("app"))),
+            ("/v2/hub/library/app/tags/list", None),
+            ("/v2/hub", None),
+            ("/v2/", None),
+            ("/v2/_catalog", None),
+            ("/api/v1/remote/n/x", None),
+            ("/token", None),
+        ] {
+            let action = Action::parse_in_namespace(&Method::GET, path, "hub");
+            assert_eq!(action, expected.map(Action::Package), "{path}");
         }
     }
 
@@ -500,7 +608,7 @@ mod tests {
     #[test]
     fn tickets_are_fetched_with_both_methods_that_clients_use() {
         for method in [Method::GET, Method::POST] {
-            assert_eq!(Action::parse(&method, "/token"), Action::Token);
+            assert_eq!(Action::parse(&method, "/token"), Action::Token(Extent::All));
             assert_eq!(Action::parse(&method, "/token/"), Action::NotFound);
         }
     }

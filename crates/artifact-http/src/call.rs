@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Response};
 
 use crate::access::Principal;
 use crate::action::Action;
+use crate::addressing::{Addressed, Addressing};
 use crate::body::Body;
 use crate::origin::Peer;
 use crate::request_id::RequestId;
@@ -21,6 +22,8 @@ pub(crate) struct Call<'a, B> {
     pub(crate) id: RequestId,
     /// What it asks for.
     pub(crate) action: Action<'a>,
+    /// The namespace that led to the repository which it asks.
+    pub(crate) namespace: Option<&'a str>,
     /// Its head.
     pub(crate) parts: &'a Parts,
     /// Its body, until somebody takes it.
@@ -35,10 +38,12 @@ pub(crate) struct Call<'a, B> {
 
 impl<'a, B> Call<'a, B> {
     /// A request that just arrived.
-    pub(crate) fn new(parts: &'a Parts, body: B, peer: Peer) -> Self {
+    pub(crate) fn new(parts: &'a Parts, body: B, peer: Peer, addressing: &'a Addressing) -> Self {
+        let Addressed { action, namespace } = addressing.read(parts, peer);
         Self {
             id: RequestId::of(&parts.headers),
-            action: Action::parse(&parts.method, parts.uri.path()),
+            action,
+            namespace,
             parts,
             body: Some(body),
             peer,

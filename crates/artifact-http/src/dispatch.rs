@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::access::{Authentication, Principal};
-use crate::action::{Action, PackageRoute, RegistryAction};
+use crate::action::{Action, Extent, PackageRoute, RegistryAction};
 use crate::admin::Admin;
 use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
@@ -70,17 +70,17 @@ where
         }
         let mut answer = match call.action {
             Action::Package(route) => self.package(route, call).await?,
-            Action::Registry(action) => {
+            Action::Registry(action, extent) => {
                 let principal = call.principal.clone();
-                self.registry(action, call.parts.uri.query(), principal).await?
+                self.registry(action, extent, call.parts.uri.query(), principal).await?
             }
             Action::Admin(action) => self.admin.serve(action, call).await?,
             Action::Health(probe) => {
                 Answer::plain(self.readiness.answer(probe, call.parts.uri.query()).await)
             }
             Action::Metrics => Answer::plain(self.metrics()?),
-            Action::Token => {
-                Answer::plain(token_endpoint::serve(&self.authentication, call).await?)
+            Action::Token(extent) => {
+                Answer::plain(token_endpoint::serve(&self.authentication, extent, call).await?)
             }
             Action::PeerFlight(id) => Answer::plain(self.peer_flight(id)?),
             Action::ErrorGuide => {
@@ -124,10 +124,11 @@ impl Dispatch {
         Ok(answer(self.engine.serve(request).await?))
     }
 
-    /// What is asked of the registry as a whole.
+    /// What is asked of the registry itself.
     async fn registry(
         &self,
         action: RegistryAction,
+        extent: Extent<'_>,
         query: Option<&str>,
         principal: Principal,
     ) -> Result<Answer, Failure> {
@@ -139,7 +140,9 @@ impl Dispatch {
         };
         let worded = match action {
             RegistryAction::Ping => self.engine.registry_ping(),
-            RegistryAction::Catalog => self.engine.registry_catalog(query, &may_read).await,
+            RegistryAction::Catalog => {
+                self.engine.registry_catalog(query, extent.repository(), &may_read).await
+            }
         }?;
         let mut response = Response::new(Body::full(worded.body));
         *response.status_mut() = worded.status;

@@ -9,11 +9,13 @@
 
 mod access;
 mod action;
+mod addressing;
 mod admin;
 mod body;
 mod call;
 mod dispatch;
 mod health;
+mod host_map;
 mod layers;
 mod meters;
 mod network;
@@ -29,8 +31,9 @@ mod token_endpoint;
 mod upload;
 
 pub use access::{Authentication, RegistryAccess, Shortfall, challenge, registry_scope};
-pub use action::{Action, AdminAction, PackageRoute, Probe, Refused};
+pub use action::{Action, AdminAction, Extent, PackageRoute, Probe, Refused, RegistryAction};
 pub use body::Body;
+pub use host_map::{HostMap, InvalidHostMap};
 pub use layers::status_of;
 pub use meters::describe_metrics;
 pub use network::{InvalidNetwork, Network};

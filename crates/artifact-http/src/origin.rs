@@ -3,7 +3,8 @@
 //! Invariant: nothing that a client can write freely reaches a link in a stored document. The
 //! configured public URL wins always; a `Host` header is used only for the answer to its own
 //! request and only if it is a plain `host[:port]`; forwarding headers count only when the
-//! connection comes from a configured proxy.
+//! connection comes from a configured proxy. A host that stands for a repository is configured, too,
+//! and so is safe to repeat.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -65,11 +66,38 @@ impl OriginSettings {
         if let Some(public_url) = &self.public_url {
             return Ok(Cow::Borrowed(public_url));
         }
-        if self.trusts(peer.ip()) {
-            return forwarded_origin(parts, peer).map(Cow::Owned);
+        let prefix = self.forwarded(parts, peer, &FORWARDED_PREFIX).unwrap_or_default();
+        let prefix = prefix.trim_end_matches('/');
+        if !is_prefix(prefix) {
+            return Err(bad("the forwarded prefix is not a plain path"));
         }
-        let host = own_host(parts)?;
-        Ok(Cow::Owned([peer.scheme(), "://", host].concat()))
+        let (scheme, host) = (self.scheme(parts, peer)?, self.host(parts, peer)?);
+        Ok(Cow::Owned([scheme, "://", host, prefix].concat()))
+    }
+
+    /// The same for a client whose host stands for a repository: that host even if a public URL is configured, of which
+    /// only the scheme counts then. Not for hosts that are not configured, which a client can make up.
+    pub(crate) fn origin_at_host(&self, parts: &Parts, peer: Peer) -> Result<String> {
+        let public_scheme = self.public_url.as_deref().and_then(|url| url.split_once("://"));
+        let scheme = match public_scheme {
+            Some((scheme, _)) => scheme,
+            None => self.scheme(parts, peer)?,
+        };
+        Ok([scheme, "://", self.host(parts, peer)?].concat())
+    }
+
+    /// The host, with its port where it has one, that the client asked.
+    pub(crate) fn host<'p>(&self, parts: &'p Parts, peer: Peer) -> Result<&'p str> {
+        self.forwarded(parts, peer, &FORWARDED_HOST).map_or_else(|| own_host(parts), checked)
+    }
+
+    fn scheme(&self, parts: &Parts, peer: Peer) -> Result<&'static str> {
+        match self.forwarded(parts, peer, &FORWARDED_PROTO) {
+            Some("https") => Ok("https"),
+            Some("http") => Ok("http"),
+            Some(_) => Err(bad("the forwarded scheme is neither http nor https")),
+            None => Ok(peer.scheme()),
+        }
     }
 
     /// The address of the client: the peer, or what a trusted proxy says about it.
@@ -92,29 +120,16 @@ impl OriginSettings {
         Some(client)
     }
 
+    /// What a trusted proxy says in the header `name`.
+    fn forwarded<'p>(&self, parts: &'p Parts, peer: Peer, name: &HeaderName) -> Option<&'p str> {
+        self.trusts(peer.ip()).then(|| last(&parts.headers, name)).flatten()
+    }
+
     fn trusts(&self, address: Option<IpAddr>) -> bool {
         address.is_some_and(|address| {
             self.trusted_proxies.iter().any(|network| network.contains(address))
         })
     }
-}
-
-fn forwarded_origin(parts: &Parts, peer: Peer) -> Result<String> {
-    let scheme = match last(&parts.headers, &FORWARDED_PROTO) {
-        Some("https") => "https",
-        Some("http") => "http",
-        Some(_) => return Err(bad("the forwarded scheme is neither http nor https")),
-        None => peer.scheme(),
-    };
-    let host = match last(&parts.headers, &FORWARDED_HOST) {
-        Some(host) => checked(host)?,
-        None => own_host(parts)?,
-    };
-    let prefix = last(&parts.headers, &FORWARDED_PREFIX).unwrap_or_default().trim_end_matches('/');
-    if !is_prefix(prefix) {
-        return Err(bad("the forwarded prefix is not a plain path"));
-    }
-    Ok([scheme, "://", host, prefix].concat())
 }
 
 /// The value that the nearest proxy wrote.
@@ -146,7 +161,7 @@ fn bad(text: &'static str) -> Error {
 }
 
 /// `host[:port]` with a DNS name, an IPv4 address or an IPv6 address in brackets.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(address, port)| {
             address.parse::<std::net::Ipv6Addr>().is_ok()
@@ -282,6 +297,29 @@ mod tests {
         let mapped = Peer::plain("[::ffff:192.0.2.7]:1".parse().unwrap());
         let client = OriginSettings::default().client(&HeaderMap::new(), mapped).unwrap();
         assert_eq!(client.to_string(), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_host_that_stands_for_a_repository_is_kept_whatever_is_configured() {
+        let asked = parts(&[
+            ("host", "hub.example:5000"),
+            ("x-forwarded-host", "outer.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "/artifacts"),
+        ]);
+        let open = OriginSettings::default();
+        let public = |url: &str, settings: &OriginSettings| OriginSettings {
+            public_url: Some(url.to_owned()),
+            ..settings.clone()
+        };
+        for (settings, expected) in [
+            (open.clone(), "http://hub.example:5000"),
+            (public("https://p.example/artifacts", &open), "https://hub.example:5000"),
+            (behind_proxy(), "https://outer.example"),
+            (public("http://p.example", &behind_proxy()), "http://outer.example"),
+        ] {
+            assert_eq!(settings.origin_at_host(&asked, peer()).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -13,11 +13,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::access::{Authentication, VerifiedTokens};
+use crate::addressing::Addressing;
 use crate::admin::Admin;
 use crate::body::Body;
 use crate::call::{Call, Serve};
 use crate::dispatch::{Dispatch, RenderMetrics};
 use crate::health::{Check, Readiness};
+use crate::host_map::HostMap;
 use crate::layers::Capacity;
 use crate::network::Network;
 use crate::origin::{OriginSettings, Peer};
@@ -33,6 +35,7 @@ use crate::stack::{Shared, Stack, stack};
 #[derive(Clone)]
 pub struct HttpService {
     stack: Arc<Stack<Dispatch>>,
+    addressing: Arc<Addressing>,
     readiness: Arc<Readiness>,
 }
 
@@ -43,6 +46,8 @@ impl HttpService {
             engine,
             management,
             trusted_proxies: Vec::new(),
+            registry_hosts: HostMap::default(),
+            registry_namespaces: HostMap::default(),
             authentication: Authentication::open(),
             requests_in_flight: 4096,
             metrics: None,
@@ -59,19 +64,24 @@ impl HttpService {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        run(Arc::clone(&self.stack), request, peer)
+        run(Arc::clone(&self.stack), Arc::clone(&self.addressing), request, peer)
     }
 }
 
 /// Runs one request through a stack. The only boxed future of a request is made here.
-pub(crate) fn run<B, S>(stack: Arc<S>, request: Request<B>, peer: Peer) -> Answering
+pub(crate) fn run<B, S>(
+    stack: Arc<S>,
+    addressing: Arc<Addressing>,
+    request: Request<B>,
+    peer: Peer,
+) -> Answering
 where
     B: Send + 'static,
     S: Serve<B, Error = Infallible> + 'static,
 {
     Box::pin(async move {
         let (parts, body) = request.into_parts();
-        let mut call = Call::new(&parts, body, peer);
+        let mut call = Call::new(&parts, body, peer, &addressing);
         match stack.serve(&mut call).await {
             Ok(answer) => answer.response,
             Err(impossible) => match impossible {},
@@ -121,6 +131,8 @@ pub struct HttpServiceBuilder {
     engine: Arc<Engine>,
     management: Arc<dyn Management>,
     trusted_proxies: Vec<Network>,
+    registry_hosts: HostMap,
+    registry_namespaces: HostMap,
     authentication: Authentication,
     requests_in_flight: usize,
     metrics: Option<RenderMetrics>,
@@ -130,6 +142,20 @@ impl HttpServiceBuilder {
     /// Believes the forwarding headers of these proxies.
     pub fn trusted_proxies(mut self, proxies: Vec<Network>) -> Self {
         self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Hosts that stand for a repository of the registry: below its root clients see the images of that one alone,
+    /// without its name. An entry without a port fits any port.
+    pub fn registry_hosts(mut self, hosts: HostMap) -> Self {
+        self.registry_hosts = hosts;
+        self
+    }
+
+    /// Registries whose images a repository has: whoever names one of them as the namespace of a request may leave
+    /// the repository's name out.
+    pub fn registry_namespaces(mut self, namespaces: HostMap) -> Self {
+        self.registry_namespaces = namespaces;
         self
     }
 
@@ -158,6 +184,11 @@ impl HttpServiceBuilder {
             public_url: self.engine.settings().public_url.clone(),
             trusted_proxies: self.trusted_proxies,
         });
+        let addressing = Arc::new(Addressing {
+            origins: Arc::clone(&origins),
+            hosts: self.registry_hosts,
+            namespaces: self.registry_namespaces,
+        });
         let readiness = Arc::new(Readiness::new(Check::of(&self.engine)));
         let parts = self.engine.parts();
         let tokens = VerifiedTokens::new(
@@ -182,7 +213,7 @@ impl HttpServiceBuilder {
             readiness: Arc::clone(&readiness),
             metrics: self.metrics,
         };
-        HttpService { stack: Arc::new(stack(&shared, dispatch)), readiness }
+        HttpService { stack: Arc::new(stack(&shared, dispatch)), addressing, readiness }
     }
 }
 
@@ -190,6 +221,8 @@ impl fmt::Debug for HttpServiceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpServiceBuilder")
             .field("trusted_proxies", &self.trusted_proxies)
+            .field("registry_hosts", &self.registry_hosts)
+            .field("registry_namespaces", &self.registry_namespaces)
             .field("authentication", &self.authentication)
             .field("requests_in_flight", &self.requests_in_flight)
             .finish_non_exhaustive()

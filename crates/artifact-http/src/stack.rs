@@ -10,8 +10,8 @@ use tower::ServiceBuilder;
 use crate::access::Authentication;
 use crate::layers::{
     AccessLog, AccessLogLayer, Authenticate, AuthenticateLayer, Capacity, CatchPanic,
-    CatchPanicLayer, LoadShed, LoadShedLayer, Measure, MeasureLayer, RequestIdLayer, RequestIds,
-    Rescue, RescueLayer, SecurityHeaders, SecurityHeadersLayer,
+    CatchPanicLayer, LoadShed, LoadShedLayer, Measure, MeasureLayer, Namespace, NamespaceLayer,
+    RequestIdLayer, RequestIds, Rescue, RescueLayer, SecurityHeaders, SecurityHeadersLayer,
 };
 use crate::meters::Meters;
 use crate::origin::OriginSettings;
@@ -28,8 +28,10 @@ pub(crate) struct Shared {
 }
 
 /// The layers around `S`.
-pub(crate) type Stack<S> =
-    RequestIds<AccessLog<Measure<SecurityHeaders<Rescue<LoadShed<CatchPanic<Authenticate<S>>>>>>>>;
+pub(crate) type Stack<S> = RequestIds<AccessLog<Measure<SecurityHeaders<Namespace<Failing<S>>>>>>;
+
+/// The layers that turn what can fail into what cannot.
+type Failing<S> = Rescue<LoadShed<CatchPanic<Authenticate<S>>>>;
 
 /// Puts the layers around `dispatch`.
 pub(crate) fn stack<S>(shared: &Shared, dispatch: S) -> Stack<S> {
@@ -49,6 +51,8 @@ pub(crate) fn stack<S>(shared: &Shared, dispatch: S) -> Stack<S> {
         .layer(MeasureLayer { meters })
         // Above Rescue, because error bodies need protection from sniffing most of all.
         .layer(SecurityHeadersLayer {})
+        // Above Rescue, so that a refusal says as well which registry it speaks for.
+        .layer(NamespaceLayer {})
         // The only place where an error becomes a response.
         .layer(RescueLayer {
             repositories: Arc::clone(&repositories),

@@ -2,11 +2,12 @@
 //!
 //! A GET names scopes in its query and the holder in Basic; a POST does the same as a form, perhaps with user and
 //! password in it. Whoever asks for more than they have gets what they have, which may be nothing but the proof of
-//! who they are; only a credential that is worth nothing is refused.
+//! who they are; only a credential that is worth nothing is refused. Under a host that stands for a repository every
+//! scope is meant for that repository.
 
 use std::time::Duration;
 
-use artifact_core::{Clock, Error, ErrorKind, SystemClock, Timestamp};
+use artifact_core::{Clock, Error, ErrorKind, RepositoryName, SystemClock, Timestamp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Method, Response, StatusCode};
@@ -16,6 +17,7 @@ use url::form_urlencoded;
 use crate::access::{
     Authentication, Principal, RegistryGrant, Ticket, presented, requested_grants,
 };
+use crate::action::Extent;
 use crate::body::Body;
 use crate::call::{Call, Failure};
 use crate::dispatch::uncached;
@@ -38,9 +40,10 @@ struct Answer<'a> {
     issued_at: String,
 }
 
-/// Answers an application for a ticket.
+/// Answers an application for a ticket, by somebody who sees `extent` of the registry.
 pub(crate) async fn serve<B>(
     authentication: &Authentication,
+    extent: Extent<'_>,
     call: &mut Call<'_, B>,
 ) -> Result<Response<Body>, Failure>
 where
@@ -54,7 +57,8 @@ where
     let applicant = authentication.applicant(credential.as_deref()).await?;
     let now = SystemClock.now();
     let expires_at = expiry(&applicant, now);
-    let ticket = Ticket::new(applicant.name(), expires_at, grants(&application.scopes, &applicant));
+    let grants = grants(&application.scopes, extent, &applicant);
+    let ticket = Ticket::new(applicant.name(), expires_at, grants);
     let text = authentication.issue(&ticket)?;
     call.principal = applicant;
     let answer = Answer {
@@ -98,8 +102,12 @@ impl Application {
     }
 }
 
-fn grants(scopes: &[String], applicant: &Principal) -> Vec<(artifact_core::RepositoryName, bool)> {
-    let asked = requested_grants(scopes.iter().map(String::as_str));
+fn grants(
+    scopes: &[String],
+    extent: Extent<'_>,
+    applicant: &Principal,
+) -> Vec<(RepositoryName, bool)> {
+    let asked = requested_grants(scopes.iter().map(String::as_str), extent);
     let held = asked
         .into_iter()
         .filter_map(|grant| grant.limited_to(|permission| applicant.holds(permission)));

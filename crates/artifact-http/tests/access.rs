@@ -28,7 +28,8 @@ use ttl_cache::MemoryTtlCache;
 
 const ADMINISTRATOR: &str = "Bearer s3cret";
 
-/// A server with a public and a private local repository, in each of which there is a file.
+/// A server with a public and a private local repository, in each of which there is a file, and a host that stands for
+/// the private one.
 struct World {
     service: HttpService,
     engine: Arc<Engine>,
@@ -60,8 +61,10 @@ impl World {
         let started_at = SystemClock.now();
         let info = ServerInfo { version: "1.2.3".into(), started_at, access: Access::Token };
         let admin = Arc::new(Admin::new(Arc::clone(&engine), info));
-        let service =
-            HttpService::builder(Arc::clone(&engine), admin).authentication(authentication).build();
+        let service = HttpService::builder(Arc::clone(&engine), admin)
+            .authentication(authentication)
+            .registry_hosts("secret.example=secret".parse().unwrap())
+            .build();
         let mut world = Self { service, engine, meta, _directory: directory };
         for (name, private) in [("open", false), ("secret", true)] {
             let document = json!({"name": name, "package_type": "generic", "private": private});
@@ -229,6 +232,30 @@ async fn the_log_tells_whose_token_it_was() {
     assert_eq!(facts(read), ("ci".to_owned(), 200));
     assert_eq!(facts(refused), ("ci".to_owned(), 403));
     assert_eq!(facts(anonymous), (String::new(), 200));
+}
+
+#[tokio::test]
+async fn the_log_names_the_repository_that_a_host_stands_for() {
+    let mut world = World::closed().await;
+    world.status("GET http://secret.example/v2/open/app/tags/list", "").await;
+    world.status("GET http://other.example/v2/open/app/tags/list", "").await;
+    let log = world.log().await;
+    let [.., by_host, by_path] = &log[..] else { panic!("{log:?}") };
+    assert_eq!(by_host.path, by_path.path);
+    assert_eq!(by_host.repository.as_deref(), Some("secret"));
+    assert_eq!(by_path.repository.as_deref(), Some("open"));
+}
+
+#[tokio::test]
+async fn under_the_host_of_a_repository_every_scope_is_meant_for_it() {
+    let mut world = World::closed().await;
+    let (_, token) = world.token("ci", &["write:*"]).await;
+    let asking = "/token?scope=repository:open/app:pull,push";
+    let ticket = world.ticket(&format!("GET http://secret.example{asking}"), &token).await;
+    assert_eq!(world.status("PUT /api/v1/local/secret/g", &ticket).await, 201);
+    assert_eq!(world.status("PUT /api/v1/local/open/g", &ticket).await, 401);
+    let ticket = world.ticket(&format!("GET {asking}"), &token).await;
+    assert_eq!(world.status("PUT /api/v1/local/open/h", &ticket).await, 201);
 }
 
 #[tokio::test]

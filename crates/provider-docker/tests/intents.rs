@@ -113,20 +113,20 @@ fn an_upload_begins_in_every_way() {
 #[test]
 fn a_mount_that_cannot_be_is_an_upload() {
     let digest = sha256('a');
-    let source = |from: Option<(&str, &str)>| Source {
+    let source = |from: Option<&str>| Source {
         digest: parse_digest(&digest).unwrap(),
-        from: from.map(|(repository, image)| (repository.to_owned(), image.to_owned())),
+        from: from.map(ToOwned::to_owned),
     };
     for (query, expected) in [
         // As docker and as containerd write it.
         (
             format!("from=dk%2Fteam%2Fapp&mount={}", digest.replace(':', "%3A")),
-            Some(source(Some(("dk", "team/app")))),
+            Some(source(Some("dk/team/app"))),
         ),
-        (format!("mount={digest}&from=dk/app"), Some(source(Some(("dk", "app"))))),
+        (format!("mount={digest}&from=dk/app"), Some(source(Some("dk/app")))),
         (format!("mount={digest}"), Some(source(None))),
         (format!("mount={digest}&from="), Some(source(None))),
-        (format!("mount={digest}&from=dk"), None),
+        (format!("mount={digest}&from=app"), Some(source(Some("app")))),
         (format!("mount={digest}&from=DK/app"), None),
         (format!("mount={digest}&from=../app"), None),
         ("mount=sha256:bad&from=dk/app".to_owned(), None),

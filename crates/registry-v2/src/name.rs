@@ -24,13 +24,6 @@ impl ImageName {
         &self.0
     }
 
-    /// The first component and the name that the others make, if there are any: the repository of this
-    /// server and the image in it.
-    pub fn split_repository(&self) -> Option<(&str, Self)> {
-        let (repository, image) = self.0.split_once('/')?;
-        Some((repository, Self(image.into())))
-    }
-
     /// Whether the name has one component.
     pub fn is_bare(&self) -> bool {
         !self.0.contains('/')
@@ -120,16 +113,6 @@ mod tests {
         ] {
             assert!(bad.parse::<ImageName>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn the_first_component_is_the_repository_and_never_an_image_by_itself() {
-        let split = |name: &str| {
-            let name: ImageName = name.parse().unwrap();
-            name.split_repository().map(|(first, rest)| (first.to_owned(), rest.to_string()))
-        };
-        assert_eq!(split("r/a/b"), Some(("r".to_owned(), "a/b".to_owned())));
-        assert_eq!(split("r"), None);
     }
 
     proptest! {

@@ -13,6 +13,8 @@ impl fmt::Display for Configuration {
         writeln!(f, "ADMIN_TOKEN={}", hidden(self.admin_token.is_some()))?;
         writeln!(f, "SECRET_KEY={}", hidden(self.secret_key.is_some()))?;
         writeln!(f, "TRUSTED_PROXIES={}", proxies.join(","))?;
+        writeln!(f, "REGISTRY_HOSTS={}", self.registry_hosts)?;
+        writeln!(f, "REGISTRY_NAMESPACES={}", self.registry_namespaces)?;
         writeln!(f, "SHUTDOWN_TIMEOUT={}s", self.shutdown_timeout.as_secs())?;
         writeln!(f, "LOG_FORMAT={}", self.log_format.name())?;
         writeln!(f, "LOG_LEVEL={}", self.log_level)?;

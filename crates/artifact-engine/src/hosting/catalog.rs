@@ -48,22 +48,45 @@ pub(crate) async fn catalog(
             break;
         }
     }
-    let has_more = request.limit > 0 && names_found.len() > request.limit;
-    names_found.truncate(request.limit);
-    Ok(Page { names: names_found, has_more })
+    Ok(Page::of(names_found, request))
+}
+
+/// The names of one repository, if it is hosted and `may_read` admits it.
+pub(crate) async fn catalog_of(
+    shared: &Shared,
+    mounted: &Mounted,
+    request: &CatalogRequest,
+    may_read: &(dyn Fn(&Mounted) -> bool + Send + Sync),
+) -> Result<Page> {
+    if !is_hosted(mounted) || !may_read(mounted) {
+        return Ok(Page::of(Vec::new(), request));
+    }
+    let after = request.after.as_deref();
+    let found = names(shared, mounted, after, request.limit + 1).await?;
+    Ok(Page::of(found, request))
+}
+
+impl Page {
+    /// The first of `names`, which are more than asked for if there are more.
+    fn of(mut names: Vec<String>, request: &CatalogRequest) -> Self {
+        let has_more = request.limit > 0 && names.len() > request.limit;
+        names.truncate(request.limit);
+        Self { names, has_more }
+    }
+}
+
+fn is_hosted(mounted: &Mounted) -> bool {
+    matches!(mounted.repository.definition, Definition::Local(_))
+        && mounted.provider.mount_point() == MountPoint::Registry
 }
 
 fn hosted<'s>(
     snapshot: &'s Snapshot,
     may_read: &(dyn Fn(&Mounted) -> bool + Send + Sync),
 ) -> Vec<&'s Mounted> {
-    let is_hosted = |mounted: &&Mounted| {
-        matches!(mounted.repository.definition, Definition::Local(_))
-            && mounted.provider.mount_point() == MountPoint::Registry
-            && may_read(mounted)
-    };
+    let is_shown = |mounted: &&Mounted| is_hosted(mounted) && may_read(mounted);
     let mut hosted: Vec<&Mounted> =
-        snapshot.all().map(|mounted| &**mounted).filter(is_hosted).collect();
+        snapshot.all().map(|mounted| &**mounted).filter(is_shown).collect();
     hosted.sort_unstable_by(|one, other| one.name().cmp(other.name()));
     hosted
 }

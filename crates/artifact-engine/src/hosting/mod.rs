@@ -31,7 +31,7 @@ use crate::request::{CacheResult, Reply};
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
 
-pub(crate) use catalog::catalog;
+pub(crate) use catalog::{catalog, catalog_of};
 pub(crate) use expiry::give_up_what_expired;
 pub(crate) use listing::document;
 pub(crate) use promises::Promises;
@@ -116,7 +116,7 @@ pub(crate) async fn serve(
     let rules = host.provider.publishing().ok_or_else(|| {
         Error::new(ErrorKind::Internal, "this repository takes no uploads of this kind")
     })?;
-    let mount = &*call.mounted.path();
+    let mount = &*call.mount_path();
     let call = &Call { mounted: &host, ..*call };
     let conversation = Conversation { shared, call, rules, mount };
     match intent {

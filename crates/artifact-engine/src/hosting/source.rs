@@ -6,6 +6,7 @@ use artifact_core::{
 };
 
 use super::{Conversation, key};
+use crate::mount::Mount;
 use crate::request::Reply;
 use crate::storing;
 
@@ -58,9 +59,14 @@ impl Conversation<'_> {
 
     async fn find(&self, source: &Source) -> Result<Option<ArtifactRow>> {
         let mounted = self.call.mounted;
-        let Some((repository, name)) = &source.from else {
+        let Some(from) = &source.from else {
             return self.find_under_any_name(&source.digest).await;
         };
+        let place = match self.call.request.mount {
+            Mount::Root => Some((mounted.name(), from.as_str())),
+            Mount::Package(_) | Mount::Registry => from.split_once('/'),
+        };
+        let Some((repository, name)) = place else { return Ok(None) };
         // What a private repository holds is told only by itself. Those that are not hosted, or not in this
         // way, have other rules for what a path means.
         let Some(other) = self.call.snapshot.find(repository).filter(|other| {

@@ -82,7 +82,7 @@ impl Authentication {
         }
         // What a catalog shows depends on who asks.
         let is_personal =
-            matches!(asked.action, Action::Registry(_)) && presented(headers).is_some();
+            matches!(asked.action, Action::Registry(..)) && presented(headers).is_some();
         let is_for_everybody = decide(asked, &Principal::Anonymous) == Decision::Allow;
         if self.is_open() || (is_for_everybody && !is_personal) {
             return Ok(());

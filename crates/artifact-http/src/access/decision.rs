@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_core::ports::Token;
-use artifact_core::{Permission, RepositoryKind, Timestamp};
+use artifact_core::{MountPoint, Permission, RepositoryKind, Timestamp};
 use artifact_engine::Mount;
 use http::Method;
 
@@ -78,7 +78,7 @@ pub(crate) enum Decision {
 
 /// Decides about a request of `principal`.
 pub(crate) fn decide(asked: &Asked<'_>, principal: &Principal) -> Decision {
-    if asked.action == Action::Registry(RegistryAction::Ping) {
+    if matches!(asked.action, Action::Registry(RegistryAction::Ping, _)) {
         return decide_ping(principal);
     }
     let Some(permission) = needed(asked) else {
@@ -110,7 +110,7 @@ fn decide_ping(principal: &Principal) -> Decision {
 /// which they cannot send twice.
 fn looks_before_it_pushes(asked: &Asked<'_>) -> bool {
     *asked.method == Method::HEAD
-        && matches!(asked.action, Action::Package(PackageRoute { mount: Mount::Registry, .. }))
+        && matches!(asked.action, Action::Package(route) if route.mount.point() == MountPoint::Registry)
 }
 
 /// The permission that a request takes; `None` if everybody may make it.
@@ -125,8 +125,8 @@ pub(crate) fn needed<'a>(asked: &Asked<'a>) -> Option<Permission<'a>> {
         }
         // Replicas prove themselves to each other, and whoever wants a ticket is judged by what it is wanted for.
         Action::PeerFlight(_)
-        | Action::Registry(_)
-        | Action::Token
+        | Action::Registry(..)
+        | Action::Token(_)
         | Action::Health(_)
         | Action::Metrics
         | Action::ErrorGuide

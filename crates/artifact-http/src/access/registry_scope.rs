@@ -1,9 +1,13 @@
 //! Scopes in the words of container registries: `repository:<name>:<actions>`. Pure.
 //!
-//! The first segment of a name is the repository here; the rest is the image in it.
+//! The first segment of a name is the repository here; the rest is the image in it. Under a host that stands for a
+//! repository every name is one of its images.
 
 use artifact_core::{Permission, RepositoryName};
+use artifact_engine::Mount;
 use http::Method;
+
+use crate::action::{Extent, PackageRoute};
 
 /// The most repositories of one request; whoever asks for more gets less than asked.
 const MOST: usize = 32;
@@ -29,18 +33,22 @@ pub fn registry_scope(name: &str, access: RegistryAccess) -> String {
     format!("repository:{name}:{actions}")
 }
 
-/// The scope that a request to a registry needs: of the name in its path, as far as there is one.
-pub(crate) fn needed_scope(repository: &str, path: &str, method: &Method) -> String {
+/// The scope that a request to a registry needs: of the name in its path, as far as there is one, as its client
+/// writes it.
+pub(crate) fn needed_scope(route: PackageRoute<'_>, method: &Method) -> Option<String> {
     let access = match *method {
         Method::GET | Method::HEAD => RegistryAccess::Pull,
         Method::DELETE => RegistryAccess::Delete,
         _ => RegistryAccess::Push,
     };
-    let name = match image(path) {
-        "" => repository.to_owned(),
-        image => format!("{repository}/{image}"),
+    let (repository, image) = (route.repository, image(route.path));
+    let name = match (route.mount, image) {
+        (Mount::Root, "") => return None,
+        (Mount::Root, image) => image.to_owned(),
+        (_, "") => repository.to_owned(),
+        (_, image) => format!("{repository}/{image}"),
     };
-    registry_scope(&name, access)
+    Some(registry_scope(&name, access))
 }
 
 /// The image in the path of a request, which may have the words of the protocol as segments: what follows it is
@@ -78,11 +86,14 @@ impl RegistryGrant {
 }
 
 /// What the scopes in `texts`, several of which may stand in one, ask for: one grant for each repository. What is no
-/// scope of a repository is left out.
-pub(crate) fn requested_grants<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<RegistryGrant> {
+/// scope of a repository is left out. `extent` is what their writer sees of the registry.
+pub(crate) fn requested_grants<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+    extent: Extent<'_>,
+) -> Vec<RegistryGrant> {
     let mut grants: Vec<RegistryGrant> = Vec::new();
     let scopes = texts.into_iter().flat_map(str::split_ascii_whitespace);
-    for asked in scopes.filter_map(parse) {
+    for asked in scopes.filter_map(|scope| parse(scope, extent)) {
         let known = grants.iter_mut().find(|grant| grant.repository == asked.repository);
         if let Some(known) = known {
             known.pull |= asked.pull;
@@ -95,12 +106,16 @@ pub(crate) fn requested_grants<'a>(texts: impl IntoIterator<Item = &'a str>) -> 
 }
 
 /// Read from both ends, because the name may hold colons.
-fn parse(scope: &str) -> Option<RegistryGrant> {
+fn parse(scope: &str, extent: Extent<'_>) -> Option<RegistryGrant> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
     // The type may be followed by a class in parentheses.
     let kind = kind.split_once('(').map_or(kind, |(kind, _)| kind);
-    let repository = name.split('/').next()?.parse().ok()?;
+    let repository = match extent {
+        Extent::All => name.split('/').next()?,
+        Extent::One(repository) => repository,
+    };
+    let repository = repository.parse().ok()?;
     if kind != "repository" {
         return None;
     }
@@ -132,7 +147,12 @@ mod tests {
             ("GET other", "repository:r:pull"),
         ] {
             let (method, path) = request.split_once(' ').unwrap();
-            assert_eq!(needed_scope("r", path, &method.parse().unwrap()), expected, "{request}");
+            let route = |mount| PackageRoute { mount, repository: "r", path };
+            let scope = |mount| needed_scope(route(mount), &method.parse().unwrap());
+            assert_eq!(scope(Mount::Registry).as_deref(), Some(expected), "{request}");
+            // What the host says the client does not see.
+            let nameless = expected.contains("r/").then(|| expected.replacen("r/", "", 1));
+            assert_eq!(scope(Mount::Root), nameless, "{request}");
         }
     }
 
@@ -158,16 +178,19 @@ mod tests {
             ("registry:catalog:*", None),
             ("", None),
         ] {
-            assert_eq!(parse(scope), expected, "{scope}");
+            assert_eq!(parse(scope, Extent::All), expected, "{scope}");
         }
     }
 
     #[test]
     fn what_is_asked_of_one_repository_is_one_grant() {
         let texts = ["repository:a/x:pull repository:b/y:pull", "repository:a/z:push", "junk"];
-        assert_eq!(requested_grants(texts), [grant("a", true, true), grant("b", true, false)]);
+        let granted = requested_grants(texts, Extent::All);
+        assert_eq!(granted, [grant("a", true, true), grant("b", true, false)]);
+        assert_eq!(requested_grants(texts, Extent::One("c")), [grant("c", true, true)]);
         let many: Vec<_> = (0..40).map(|n| format!("repository:r{n}/x:pull")).collect();
-        assert_eq!(requested_grants(many.iter().map(String::as_str)).len(), MOST);
+        let granted = requested_grants(many.iter().map(String::as_str), Extent::All);
+        assert_eq!(granted.len(), MOST);
     }
 
     #[test]
@@ -191,7 +214,7 @@ mod tests {
         ] {
             let scope = registry_scope("hub/app", access);
             assert_eq!(scope, expected);
-            assert!(parse(&scope).is_some());
+            assert!(parse(&scope, Extent::All).is_some());
         }
     }
 }

@@ -62,6 +62,7 @@ impl<S> AccessLog<S> {
             client: self.origins.client(call.headers(), call.peer),
             method: call.method().clone(),
             uri: call.parts.uri.clone(),
+            repository: call.action.package().map(|route| cut(route.repository, PATH_LIMIT).into()),
             user_agent: call.headers().get(header::USER_AGENT).cloned(),
             status: UNANSWERED,
             verdict: Verdict::Served(CacheResult::None),
@@ -104,6 +105,7 @@ pub(crate) struct AccessRecord {
     client: Option<IpAddr>,
     method: Method,
     uri: Uri,
+    repository: Option<String>,
     user_agent: Option<HeaderValue>,
     status: u16,
     verdict: Verdict,
@@ -137,9 +139,23 @@ impl AccessRecord {
     /// carry a token.
     pub(crate) fn write(mut self, delivery: &Delivery<'_>) {
         self.write_line(delivery);
-        if let Some(entry) = self.entry.take() {
-            let record = self.to_record(&entry, delivery);
-            entry.queue.try_send(record);
+        if let Some(Entry { queue, received_at, principal, blob }) = self.entry.take() {
+            queue.try_send(AccessLogRecord {
+                received_at,
+                request_id: self.id.as_str().to_owned(),
+                principal: principal.name().to_owned(),
+                client: self.client.map(|address| address.to_string()),
+                method: cut(self.method.as_str(), WORD_LIMIT).to_owned(),
+                path: cut(self.uri.path(), PATH_LIMIT).to_owned(),
+                blob,
+                status: self.status,
+                cache: self.verdict.name(),
+                bytes_sent: delivery.bytes,
+                complete: delivery.complete,
+                duration: self.received.elapsed(),
+                user_agent: self.user_agent().map(|agent| cut(agent, WORD_LIMIT).to_owned()),
+                repository: self.repository,
+            });
         }
     }
 
@@ -150,7 +166,7 @@ impl AccessRecord {
             client_ip = self.client.map(tracing::field::display),
             method = self.method.as_str(),
             path = self.uri.path(),
-            repository = self.repository(),
+            repository = self.repository.as_deref(),
             status = self.status,
             cache = self.verdict.name(),
             bytes = delivery.bytes,
@@ -160,33 +176,6 @@ impl AccessRecord {
             error = delivery.failure.map(tracing::field::display),
             "request"
         );
-    }
-
-    fn to_record(&self, entry: &Entry, delivery: &Delivery<'_>) -> AccessLogRecord {
-        AccessLogRecord {
-            received_at: entry.received_at,
-            request_id: self.id.as_str().to_owned(),
-            principal: entry.principal.name().to_owned(),
-            client: self.client.map(|address| address.to_string()),
-            method: cut(self.method.as_str(), WORD_LIMIT).to_owned(),
-            repository: self.repository().map(str::to_owned),
-            path: self.path().to_owned(),
-            blob: entry.blob,
-            status: self.status,
-            cache: self.verdict.name(),
-            bytes_sent: delivery.bytes,
-            complete: delivery.complete,
-            duration: self.received.elapsed(),
-            user_agent: self.user_agent().map(|agent| cut(agent, WORD_LIMIT).to_owned()),
-        }
-    }
-
-    fn path(&self) -> &str {
-        cut(self.uri.path(), PATH_LIMIT)
-    }
-
-    fn repository(&self) -> Option<&str> {
-        artifact_engine::parse_mount(self.path()).map(|(_, repository, _)| repository)
     }
 
     fn user_agent(&self) -> Option<&str> {

@@ -41,9 +41,9 @@ impl<S> Authenticate<S> {
         }
         match action {
             Action::Package(route) => self.repositories.privacy(route.repository),
-            Action::Registry(_)
+            Action::Registry(..)
             | Action::Admin(_)
-            | Action::Token
+            | Action::Token(_)
             | Action::PeerFlight(_)
             | Action::Health(_)
             | Action::Metrics

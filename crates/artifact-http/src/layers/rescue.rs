@@ -1,17 +1,18 @@
 //! The only place where an error becomes a response.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use admin_types::Problem;
-use artifact_core::{Error, ErrorBody, ErrorKind};
+use artifact_core::{Error, ErrorBody, ErrorKind, MountPoint};
 use artifact_engine::{CacheResult, Mount};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::access::{Principal, Shortfall, challenge, needed_scope};
-use crate::action::Action;
+use crate::action::{Action, Extent};
 use crate::body::Body;
 use crate::call::{Answer, Call, Failure, Serve, Verdict};
 use crate::origin::OriginSettings;
@@ -81,11 +82,12 @@ impl<S> Rescue<S> {
         if error.kind() != ErrorKind::Unauthorized {
             return;
         }
-        let Ok(origin) = self.origins.origin(call.parts, call.peer) else { return };
-        let scope = call
-            .action
-            .package()
-            .map(|route| needed_scope(route.repository, route.path, call.method()));
+        let origin = match call.action.extent() {
+            Extent::All => self.origins.origin(call.parts, call.peer),
+            Extent::One(_) => self.origins.origin_at_host(call.parts, call.peer).map(Cow::Owned),
+        };
+        let Ok(origin) = origin else { return };
+        let scope = call.action.package().and_then(|route| needed_scope(route, call.method()));
         let shortfall = match call.principal {
             Principal::Ticket(_) => Shortfall::InsufficientScope,
             _ => Shortfall::NoCredential,
@@ -97,7 +99,7 @@ impl<S> Rescue<S> {
 
     fn form<B>(&self, call: &Call<'_, B>, status: StatusCode, error: &Error) -> ErrorBody {
         let (mount, repository, path) = match call.action {
-            Action::Registry(_) => (Mount::Registry, "", ""),
+            Action::Registry(..) => (Mount::Registry, "", ""),
             action => match action.package() {
                 Some(route) => (route.mount, route.repository, route.path),
                 None => return problem_form(call, status, error),
@@ -129,8 +131,8 @@ fn status_for(action: Action<'_>, kind: ErrorKind) -> StatusCode {
 }
 
 fn is_of_registry(action: Action<'_>) -> bool {
-    matches!(action, Action::Registry(_))
-        || action.package().is_some_and(|route| route.mount == Mount::Registry)
+    matches!(action, Action::Registry(..))
+        || action.package().is_some_and(|route| route.mount.point() == MountPoint::Registry)
 }
 
 /// The status of each kind of error.
@@ -190,7 +192,7 @@ fn default_patience(kind: ErrorKind) -> Option<Duration> {
 fn write_headers<B>(headers: &mut HeaderMap, call: &Call<'_, B>, error: &Error) {
     // What is not there of a registry may be pushed a moment later, by whoever asked.
     let is_missing_file = error.kind() == ErrorKind::NotFound
-        && call.action.package().is_some_and(|route| route.mount != Mount::Registry);
+        && call.action.package().is_some_and(|route| route.mount.point() == MountPoint::Package);
     let caching = if is_missing_file { ABSENCE } else { NO_STORE };
     headers.insert(header::CACHE_CONTROL, caching);
     if error.is_remembered() {
@@ -307,11 +309,11 @@ pub(crate) fn refuse(action: Action<'_>) -> Option<Error> {
             Some(Error::new(ErrorKind::MethodNotAllowed, text))
         }
         Action::Package(_)
-        | Action::Registry(_)
+        | Action::Registry(..)
         | Action::Admin(_)
         | Action::Health(_)
         | Action::Metrics
-        | Action::Token
+        | Action::Token(_)
         | Action::PeerFlight(_)
         | Action::ErrorGuide => None,
     }

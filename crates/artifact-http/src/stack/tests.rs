@@ -97,7 +97,7 @@ impl Fixture {
 
     async fn ask(&self, request: http::request::Builder) -> Response<Body> {
         let request = request.body(Empty::<Bytes>::new()).unwrap();
-        run(Arc::clone(&self.stack), request, Peer::unknown()).await
+        run(Arc::clone(&self.stack), Arc::default(), request, Peer::unknown()).await
     }
 
     async fn get(&self, path: &str) -> Response<Body> {

@@ -171,8 +171,7 @@ impl Asked<'_> {
         let digest = parse_digest(&self.parameter("mount")?).ok()?;
         let Some(from) = self.parameter("from") else { return Some(Source { digest, from: None }) };
         let from: ImageName = from.parse().ok()?;
-        let (repository, image) = from.split_repository()?;
-        Some(Source { digest, from: Some((repository.to_owned(), image.as_str().to_owned())) })
+        Some(Source { digest, from: Some(from.to_string()) })
     }
 
     fn digest(&self) -> Result<Option<Digest>, Reject> {

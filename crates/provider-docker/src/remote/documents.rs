@@ -86,7 +86,10 @@ fn all_tags(
     }
     let path = context.path.as_str();
     let image = path.split_once("/_").map_or(path, |(image, _)| image);
-    let shown = format!("{}/{image}", context.repository);
+    let shown = match context.repository {
+        "" => image.to_owned(),
+        repository => format!("{repository}/{image}"),
+    };
     Ok(tag_list(&shown, admitted.iter().map(String::as_str)))
 }
 
