@@ -16,11 +16,13 @@ use crate::small_disk;
 const BANNER: &str = "listening on ";
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the tests' own environment must not decide.
-const NOT_INHERITED: [&str; 12] = [
+const NOT_INHERITED: [&str; 14] = [
     "PUBLIC_URL",
     "ADMIN_TOKEN",
     "SECRET_KEY",
     "LOG_LEVEL",
+    "REGISTRY_HOSTS",
+    "REGISTRY_NAMESPACES",
     "DBHOST",
     "DBPASS",
     "REDIS_URL",

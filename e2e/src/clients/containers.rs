@@ -70,6 +70,14 @@ impl ContainerHome {
         }
     }
 
+    /// The same, whose engine asks the registry at the root of `mirror`, a URL, for images of Docker Hub.
+    pub async fn with_mirrored_docker(mirror: &str) -> Result<Option<Self>> {
+        match DockerEngine::start_with_mirror(mirror)? {
+            Some(engine) => Self::of(Arc::new(engine)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The home of another user of this machine: docker's engine with its images is the same.
     pub async fn of_another_user(&self) -> Result<Self> {
         match &self.engine {

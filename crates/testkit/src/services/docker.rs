@@ -4,6 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use super::installed::{Wanted, on_search_path};
 use super::service::{Farewell, Software};
 use super::{Service, ServiceError, loopback};
@@ -23,13 +25,24 @@ pub type DockerEngine = Service<Docker>;
 pub struct Docker {
     engine: PathBuf,
     client: PathBuf,
+    /// The root of a registry that is asked first for images of Docker Hub.
+    mirror: Option<String>,
 }
 
 impl DockerEngine {
     /// Starts one; `None` if it cannot be had and is not required.
     pub fn start() -> Result<Option<Self>, ServiceError> {
+        Self::start_asking(None)
+    }
+
+    /// The same, which asks the registry at the root of `mirror`, a URL, for images of Docker Hub.
+    pub fn start_with_mirror(mirror: &str) -> Result<Option<Self>, ServiceError> {
+        Self::start_asking(Some(mirror.to_owned()))
+    }
+
+    fn start_asking(mirror: Option<String>) -> Result<Option<Self>, ServiceError> {
         let docker = WANTED.or_missing(docker())?;
-        docker.map(Self::launch).transpose()
+        docker.map(|docker| Self::launch(Docker { mirror, ..docker })).transpose()
     }
 
     /// The client, made to talk to this engine; arguments are to be added.
@@ -59,8 +72,11 @@ impl Software for Docker {
 
     fn prepare(&self, directory: &Path) -> Result<(), ServiceError> {
         // Instead of the machine's configuration. The engine's own builder needs its own store.
-        let configuration = r#"{"features":{"containerd-snapshotter":false}}"#;
-        std::fs::write(directory.join("daemon.json"), configuration)
+        let configuration = json!({
+            "features": {"containerd-snapshotter": false},
+            "registry-mirrors": Vec::from_iter(&self.mirror),
+        });
+        std::fs::write(directory.join("daemon.json"), configuration.to_string())
             .map_err(ServiceError::preparing(Self::NAME, "write its configuration"))
     }
 
@@ -102,5 +118,6 @@ fn docker() -> Option<Docker> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
-    Some(Docker { engine: on_search_path("dockerd")?, client: on_search_path("docker")? })
+    let (engine, client) = (on_search_path("dockerd")?, on_search_path("docker")?);
+    Some(Docker { engine, client, mirror: None })
 }
