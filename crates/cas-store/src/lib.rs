@@ -28,7 +28,8 @@
 //! Uploads that take several requests grow in the store itself, below `uploads/`, and become blobs
 //! without being read again. What a replica has to know to go on with one, how far its digests got
 //! included, is a text that the caller keeps. Bytes behind what that text says do not count. Every store
-//! implements [`Staging`]; tiers have none, for what is staged belongs to the store below.
+//! implements [`Staging`]; tiers have none, for what is staged belongs to the store below. Where nothing can be
+//! renamed, in [`S3Store`], large ones stay where they arrived, and a link leads from the blob to them.
 //!
 //! Invariant: absence is `Ok(None)` and every other trouble is an error; a disk that does not
 //! answer must never look like a blob that does not exist. No file I/O runs on an async

@@ -72,7 +72,7 @@ pub struct BlobListing {
     pub stored_at: Timestamp,
 }
 
-/// A store of immutable blobs under their SHA-256, `blobs/sha256/{hash}` in every backend.
+/// A store of immutable blobs under their SHA-256, `blobs/sha256/{hash}` in every backend unless it says otherwise.
 /// Implementations trust the caller's id: verification happens while spooling.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync {

@@ -1,8 +1,5 @@
 //! Copying objects where they are: the bytes do not travel.
 
-use std::sync::Arc;
-
-use artifact_core::ports::ByteRange;
 use rusoto_s3::{
     CompletedPart, CopyObjectRequest, S3, S3Client, UploadPartCopyRequest, UploadPartRequest,
 };
@@ -10,34 +7,11 @@ use rusoto_s3::{
 use super::bucket::Bucket;
 use super::failure::S3Failure;
 use super::link::Errand;
-use super::multipart::{Contents, Uploads};
-use super::parts::is_sent_at_once;
 use super::put::Payload;
 
-/// The object to be copied.
-#[derive(Clone, Debug)]
-pub(super) struct Original {
-    pub(super) key: String,
-    pub(super) size: u64,
-}
-
-impl Uploads {
-    /// Makes `key` a copy of `original`: with one request, or in parts side by side.
-    pub(super) async fn copy(
-        &self,
-        bucket: &Arc<Bucket>,
-        key: &str,
-        original: Original,
-    ) -> Result<(), S3Failure> {
-        if is_sent_at_once(original.size) {
-            return bucket.copy_at_once(key, &original.key).await;
-        }
-        self.put(bucket, key.to_owned(), Contents::Object(original)).await
-    }
-}
-
 impl Bucket {
-    async fn copy_at_once(&self, key: &str, from: &str) -> Result<(), S3Failure> {
+    /// Makes `key` a copy of the object `from`, which is short: servers copy at the speed of their disks.
+    pub(super) async fn copy(&self, key: &str, from: &str) -> Result<(), S3Failure> {
         let request = CopyObjectRequest {
             bucket: self.name(),
             key: key.to_owned(),
@@ -51,13 +25,12 @@ impl Bucket {
         self.call(Errand::Assemble, copy).await.map(drop)
     }
 
-    /// Makes `range` of the object `from`, or all of it, a part of an upload.
+    /// Makes the object `from` a part of an upload.
     pub(super) async fn copy_part(
         &self,
         (key, id): (&str, &str),
         from: &str,
         number: i64,
-        range: Option<ByteRange>,
     ) -> Result<CompletedPart, S3Failure> {
         let request = UploadPartCopyRequest {
             bucket: self.name(),
@@ -65,8 +38,6 @@ impl Bucket {
             upload_id: id.to_owned(),
             part_number: number,
             copy_source: self.source_of(from),
-            copy_source_range: range
-                .map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))),
             ..Default::default()
         };
         let copy = |client: S3Client| {

@@ -1,4 +1,4 @@
-//! Listing what is there.
+//! Listing what is there, page by page.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use super::link::Errand;
 pub(super) const PAGE: usize = 1000;
 
 impl Bucket {
-    /// Up to `limit` blobs greater than `after`, in order.
-    pub(super) async fn list(
+    /// Up to `limit` blobs greater than `after` that are under their own keys, in order.
+    pub(super) async fn list_named(
         &self,
         after: Option<BlobId>,
         limit: usize,

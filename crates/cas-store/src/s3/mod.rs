@@ -4,6 +4,8 @@
 //! connections, its signing at the right moment, its timeouts, its retries and its errors are
 //! ours ([`link`], [`bucket`], [`failure`]). No type of rusoto leaves this folder.
 //!
+//! A blob is the object of its name, or a link leads to its bytes ([`linked`]).
+//!
 //! Invariant: "not there" is said only of a bucket that exists. A key is a hash, so a write that
 //! is repeated or that overlaps another one writes the same bytes: no condition is needed on it.
 
@@ -15,6 +17,7 @@ mod copy;
 mod failure;
 mod keys;
 mod link;
+mod linked;
 mod list;
 mod multipart;
 mod parts;

@@ -16,40 +16,28 @@ use rusoto_s3::{
 use tokio::sync::oneshot;
 
 use super::bucket::Bucket;
-use super::copy::Original;
 use super::failure::S3Failure;
 use super::link::Errand;
-use super::parts::{copied_parts, parts};
+use super::parts::parts;
 use super::put::Source;
 use crate::tasks::Tasks;
 
 const AT_A_TIME: usize = 4;
-/// The server alone works for these.
-const COPIES_AT_A_TIME: usize = 8;
-
-/// What an object is made of.
-#[derive(Debug)]
-pub(super) enum Contents {
-    /// A file of this machine.
-    File(Source),
-    /// Another object.
-    Object(Original),
-}
 
 /// The uploads under way. Dropping it ends them.
 #[derive(Debug, Default)]
 pub(super) struct Uploads(Tasks);
 
 impl Uploads {
-    /// Stores `contents` under `key` in parts. If the caller goes away, the upload is aborted.
+    /// Stores `source` under `key` in parts. If the caller goes away, the upload is aborted.
     pub(super) async fn put(
         &self,
         bucket: &Arc<Bucket>,
         key: String,
-        contents: Contents,
+        source: Source,
     ) -> Result<(), S3Failure> {
         let (sender, receiver) = oneshot::channel();
-        self.0.start(upload(Arc::clone(bucket), key, contents, sender));
+        self.0.start(upload(Arc::clone(bucket), key, source, sender));
         receiver.await.unwrap_or_else(|_| Err(broken_off()))
     }
 }
@@ -60,7 +48,7 @@ fn broken_off() -> S3Failure {
 
 type Told = oneshot::Sender<Result<(), S3Failure>>;
 
-async fn upload(bucket: Arc<Bucket>, key: String, contents: Contents, mut told: Told) {
+async fn upload(bucket: Arc<Bucket>, key: String, source: Source, mut told: Told) {
     let id = match bucket.create_upload(&key).await {
         Ok(id) => id,
         Err(failure) => {
@@ -70,7 +58,7 @@ async fn upload(bucket: Arc<Bucket>, key: String, contents: Contents, mut told: 
         }
     };
     let outcome = tokio::select! {
-        outcome = bucket.fill(&key, &id, &contents) => outcome,
+        outcome = bucket.fill(&key, &id, &source) => outcome,
         () = told.closed() => Err(broken_off()),
     };
     let is_broken = outcome.is_err();
@@ -98,21 +86,10 @@ impl Bucket {
         created.upload_id.ok_or_else(unreadable)
     }
 
-    async fn fill(&self, key: &str, id: &str, contents: &Contents) -> Result<(), S3Failure> {
-        let place = (key, id);
-        let mut sent: Vec<CompletedPart> = match contents {
-            Contents::File(source) => {
-                let send = |(number, range)| self.send_part(place, source, number, range);
-                let sent = stream::iter(parts(source.size)).map(send);
-                sent.buffer_unordered(AT_A_TIME).try_collect().await?
-            }
-            Contents::Object(original) => {
-                let copy =
-                    |(number, range)| self.copy_part(place, &original.key, number, Some(range));
-                let copied = stream::iter(copied_parts(original.size)).map(copy);
-                copied.buffer_unordered(COPIES_AT_A_TIME).try_collect().await?
-            }
-        };
+    async fn fill(&self, key: &str, id: &str, source: &Source) -> Result<(), S3Failure> {
+        let send = |(number, range)| self.send_part((key, id), source, number, range);
+        let sent = stream::iter(parts(source.size)).map(send).buffer_unordered(AT_A_TIME);
+        let mut sent: Vec<CompletedPart> = sent.try_collect().await?;
         sent.sort_unstable_by_key(|part| part.part_number);
         self.complete_upload(key, id, sent).await
     }

@@ -14,10 +14,11 @@ use uuid::Uuid;
 use super::bucket::Bucket;
 use super::failure::S3Failure;
 use super::keys;
-use super::multipart::{Contents, Uploads};
+use super::multipart::Uploads;
 use super::parts::is_sent_at_once;
 use super::put::Source;
 use super::settings::S3Settings;
+use super::staging::SHORTEST_LINKED;
 use crate::error::{IoContext, absent_as_none};
 use crate::{StoreError, blocking};
 
@@ -72,12 +73,21 @@ impl S3Store {
         self.told("ask", self.bucket.size(key).await)
     }
 
+    /// Whether blob `id` is there with `size` bytes. Short ones are never linked, so that no link is looked for.
+    pub(super) async fn holds(&self, id: BlobId, size: u64) -> Result<bool> {
+        match self.size(&keys::of(id)).await? {
+            Some(found) => Ok(found == size),
+            None if size < SHORTEST_LINKED => Ok(false),
+            None => Ok(self.told("ask", self.bucket.linked_size(id).await)? == Some(size)),
+        }
+    }
+
     async fn send(&self, key: &str, source: Source) -> Result<()> {
         let size = source.size;
         let outcome = if is_sent_at_once(size) {
             self.bucket.put_at_once(key, &source).await
         } else {
-            self.uploads.put(&self.bucket, key.to_owned(), Contents::File(source)).await
+            self.uploads.put(&self.bucket, key.to_owned(), source).await
         };
         self.told("write to", outcome)?;
         self.check_written(key, size).await
@@ -96,11 +106,18 @@ impl S3Store {
 #[async_trait]
 impl BlobStore for S3Store {
     async fn open(&self, id: BlobId, range: Option<ByteRange>) -> Result<Option<BlobRead>> {
-        self.told("read from", self.bucket.open(&keys::of(id), range).await)
+        let opened = self.told("read from", self.bucket.open(&keys::of(id), range).await)?;
+        match opened {
+            Some(read) => Ok(Some(read)),
+            None => self.told("read from", self.bucket.open_linked(id, range).await),
+        }
     }
 
     async fn stat(&self, id: BlobId) -> Result<Option<u64>> {
-        self.size(&keys::of(id)).await
+        match self.size(&keys::of(id)).await? {
+            Some(size) => Ok(Some(size)),
+            None => self.told("ask", self.bucket.linked_size(id).await),
+        }
     }
 
     async fn put_file(&self, id: BlobId, source: &Path, size: u64, _: Durability) -> Result<()> {
@@ -109,7 +126,7 @@ impl BlobStore for S3Store {
             let path = path.clone();
             blocking::run(move || Source::open(&path, size)).await?
         };
-        if self.size(&key).await? != Some(size) {
+        if !self.holds(id, size).await? {
             self.send(&key, opened).await?;
         }
         let remove = move || absent_as_none(fs::remove_file(&path)).during("remove", &path);
@@ -118,11 +135,15 @@ impl BlobStore for S3Store {
 
     async fn delete(&self, id: BlobId) -> Result<bool> {
         let key = keys::of(id);
-        if self.size(&key).await?.is_none() {
-            return Ok(false);
+        let links = async { self.told("ask", self.bucket.links(id).await) };
+        let (named, links) = tokio::try_join!(self.size(&key), links)?;
+        for link in &links {
+            self.told("delete from", self.bucket.delete_link(id, link).await)?;
         }
-        self.told("delete from", self.bucket.delete(&key).await)?;
-        Ok(true)
+        if named.is_some() {
+            self.told("delete from", self.bucket.delete(&key).await)?;
+        }
+        Ok(named.is_some() || !links.is_empty())
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use artifact_core::ErrorKind;
-use artifact_core::ports::{BlobStore, Staging, UploadId};
+use artifact_core::ports::{BlobStore, ByteRange, Staging, UploadId};
 use bytes::Bytes;
 use cas_store::{FileStore, S3Settings, S3Store};
 use http::Method;
@@ -69,9 +69,9 @@ fn left_over_parts(root: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with(".upload")).collect()
 }
 
-/// Everything under `uploads/`.
-fn left_over_objects(root: &Path) -> Vec<PathBuf> {
-    let mut directories = vec![root.join("artifacts/uploads")];
+/// The objects whose keys begin with `prefix`.
+fn objects_below(root: &Path, prefix: &str) -> Vec<PathBuf> {
+    let mut directories = vec![root.join(super::server::BUCKET).join(prefix)];
     let mut found = Vec::new();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten() {
@@ -82,9 +82,32 @@ fn left_over_objects(root: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Nothing is staged.
 fn assert_nothing_is_left(root: &Path) {
-    assert_eq!(left_over_objects(root), Vec::<PathBuf>::new());
+    assert_eq!(objects_below(root, "uploads"), Vec::<PathBuf>::new());
     assert_eq!(left_over_parts(root), [""; 0]);
+}
+
+/// Neither is there anything that was staged.
+fn assert_nothing_is_left_at_all(root: &Path) {
+    assert_nothing_is_left(root);
+    for prefix in ["whole", "links"] {
+        assert_eq!(objects_below(root, prefix), Vec::<PathBuf>::new());
+    }
+}
+
+/// The state of an upload of `bytes`.
+async fn uploaded(store: &S3Store, id: UploadId, bytes: &Bytes) -> String {
+    let mut writer = store.write(id, "", &[]).await.unwrap();
+    for chunk in bytes.chunks(MIB) {
+        writer.append(bytes.slice_ref(chunk)).await.unwrap();
+    }
+    writer.flush().await.unwrap().state
+}
+
+async fn assert_is(store: &S3Store, bytes: &Bytes) {
+    let read = store.open(id_of(bytes), None).await.unwrap().unwrap();
+    assert!(bytes_of(read).await == bytes);
 }
 
 /// A server that does as it should until `is_broken` is set, and then refuses what `is_meant`.
@@ -129,7 +152,7 @@ async fn a_short_upload_is_one_object_and_one_copy_of_it() {
 }
 
 #[tokio::test]
-async fn a_long_upload_is_copied_in_parts_and_no_byte_travels_twice() {
+async fn an_upload_in_parts_stays_where_it_is_and_no_byte_travels_twice() {
     let bench = Workbench::new();
     let root = bench.store_directory();
     let server = Scripted::start(&root, |_| Reaction::Pass).await;
@@ -141,22 +164,41 @@ async fn a_long_upload_is_copied_in_parts_and_no_byte_travels_twice() {
     for settings in all {
         let store = S3Store::new(&settings).unwrap();
         let id = UploadId::random();
-        let mut writer = store.write(id, "", &[]).await.unwrap();
-        for chunk in bytes.chunks(MIB) {
-            writer.append(bytes.slice_ref(chunk)).await.unwrap();
-        }
-        let state = writer.flush().await.unwrap().state;
-        drop(writer);
+        let state = uploaded(&store, id, &bytes).await;
         store.keep(id, &state, id_of(&bytes)).await.unwrap();
-        let read = store.open(id_of(&bytes), None).await.unwrap().unwrap();
-        assert!(bytes_of(read).await == bytes);
         assert_eq!(store.staged(None, 10).await.unwrap(), []);
+        assert_is(&store, &bytes).await;
+        let range = ByteRange { start: 8 << 20, end: (8 << 20) + 8 };
+        let across = store.open(id_of(&bytes), Some(range)).await.unwrap().unwrap();
+        assert_eq!(bytes_of(across).await, 8_u64.to_be_bytes().as_slice());
+        let behind = ByteRange { start: 1 << 40, end: u64::MAX };
+        let behind = store.open(id_of(&bytes), Some(behind)).await.unwrap().unwrap();
+        assert_eq!((behind.size, bytes_of(behind).await), (bytes.len() as u64, Bytes::new()));
     }
-    let blob = id_of(&bytes).to_hex();
-    assert_eq!(server.count_of(&["PUT", &blob, "partNumber"]), 2, "copied in two parts");
-    assert_eq!(server.count_of(&["PUT", "/whole", "partNumber"]), 9, "eight parts and the tail");
-    assert_eq!(server.count_of(&["GET /artifacts/uploads"]), 0);
+    assert_eq!(server.count_of(&["PUT /artifacts/whole", "partNumber"]), 9, "and the tail");
+    assert_eq!(server.count_of(&["PUT /artifacts/blobs"]), 0);
+    assert_eq!(server.count_of(&["PUT /artifacts/links"]), 1);
+    assert_eq!(server.count_of(&["GET /artifacts/whole"]), 3, "those here");
     assert_nothing_is_left(&root);
+    let store = S3Store::new(&settings(&server.endpoint)).unwrap();
+    assert!(store.delete(id_of(&bytes)).await.unwrap());
+    assert_nothing_is_left_at_all(&root);
+}
+
+#[tokio::test]
+async fn a_blob_under_its_own_key_costs_no_look_for_links() {
+    let bench = Workbench::new();
+    let server = Scripted::start(&bench.store_directory(), |_| Reaction::Pass).await;
+    let store = S3Store::new(&settings(&server.endpoint)).unwrap();
+    let bytes = numbered(9 * MIB);
+    for bytes in [&bytes.slice(..5), &bytes] {
+        let id = bench.put(&store, bytes).await;
+        let before = server.requests().len();
+        assert_is(&store, bytes).await;
+        assert_eq!(store.stat(id).await.unwrap(), Some(bytes.len() as u64));
+        assert_eq!(server.requests().len(), before + 2);
+    }
+    assert_eq!(server.count_of(&["prefix=links"]), 1, "before the long one was put");
 }
 
 #[tokio::test]
@@ -227,7 +269,7 @@ async fn an_upload_that_failed_before_its_first_flush_leaves_nothing_behind_a_di
     assert_eq!(listed.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [id], "it is found");
     drop(writer);
     store.discard(id, "").await.unwrap();
-    assert_nothing_is_left(&root);
+    assert_nothing_is_left_at_all(&root);
 }
 
 #[tokio::test]
@@ -245,68 +287,136 @@ async fn an_upload_whose_marker_fails_is_aborted() {
     assert_nothing_is_left(&root);
 }
 
-#[tokio::test]
-async fn a_keep_that_breaks_off_anywhere_is_repeated() {
-    let blob_part = |parts: &Parts| {
-        parts.method == Method::PUT && parts.uri.path().starts_with("/artifacts/blobs")
-    };
-    let completion = |parts: &Parts| {
+/// The requests of a keep that change something, in their order.
+const STEPS: [fn(&Parts) -> bool; 6] = [
+    |parts| is_put_of(parts, "/multipart/"),
+    |parts| is_part(parts, 2),
+    |parts| {
         parts.method == Method::POST && parts.uri.query().is_some_and(|q| q.contains("uploadId"))
-    };
-    let steps: [fn(&Parts) -> bool; 4] = [
-        |parts| is_part(parts, 2),
-        completion,
-        blob_part,
-        |parts| parts.method == Method::DELETE && parts.uri.path().contains("/tail/"),
-    ];
-    for (step, is_meant) in steps.into_iter().enumerate() {
-        let bench = Workbench::new();
-        let root = bench.store_directory();
-        let is_broken = Arc::new(AtomicBool::new(false));
-        let switch = Arc::clone(&is_broken);
-        let script = move |parts: &Parts| {
-            let is_abort = parts.method == Method::DELETE && parts.uri.query().is_some();
-            match switch.load(Ordering::SeqCst) && is_meant(parts) {
-                true => refusal(400, "InvalidRequest"),
-                // The server in this process refuses to abort what is completed; others know nothing of it.
-                false if is_abort => refusal(404, "NoSuchUpload"),
-                false => Reaction::Pass,
+    },
+    |parts| is_put_of(parts, "/links/"),
+    |parts| parts.method == Method::DELETE && parts.uri.path().contains("/tail/"),
+    |parts| parts.method == Method::DELETE && parts.uri.path().contains("/multipart/"),
+];
+/// From which of them on the bytes are the blob's.
+const LINKED_AFTER: usize = 4;
+
+fn is_put_of(parts: &Parts, key: &str) -> bool {
+    parts.method == Method::PUT && parts.uri.path().contains(key)
+}
+
+#[tokio::test]
+async fn a_keep_that_breaks_off_anywhere_is_repeated_or_cleared_away() {
+    for (step, is_meant) in STEPS.into_iter().enumerate() {
+        for is_repeated in [true, false] {
+            let bench = Workbench::new();
+            let root = bench.store_directory();
+            let (server, is_broken) = breakable(&root, is_meant).await;
+            let settings = settings(&server.endpoint);
+            let store = S3Store::new(&settings).unwrap();
+            let (id, bytes) = (UploadId::random(), numbered(9 * MIB));
+            let state = uploaded(&store, id, &bytes).await;
+            is_broken.store(true, Ordering::SeqCst);
+            store.keep(id, &state, id_of(&bytes)).await.unwrap_err();
+            is_broken.store(false, Ordering::SeqCst);
+
+            let store = S3Store::new(&settings).unwrap();
+            let staged = store.staged(None, 10).await.unwrap();
+            assert_eq!(staged.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id], "it is found");
+            if is_repeated {
+                store.keep(id, &state, id_of(&bytes)).await.unwrap();
+            } else {
+                store.discard(id, "").await.unwrap();
             }
-        };
-        let server = Scripted::start(&root, script).await;
-        let store = S3Store::new(&settings(&server.endpoint)).unwrap();
-        let (id, bytes) = (UploadId::random(), numbered(9 * MIB));
-        let mut writer = store.write(id, "", &[]).await.unwrap();
-        writer.append(bytes.clone()).await.unwrap();
-        let state = writer.flush().await.unwrap().state;
-        drop(writer);
-        is_broken.store(true, Ordering::SeqCst);
-        store.keep(id, &state, id_of(&bytes)).await.unwrap_err();
-        is_broken.store(false, Ordering::SeqCst);
-        let store = S3Store::new(&settings(&server.endpoint)).unwrap();
-        store.keep(id, &state, id_of(&bytes)).await.unwrap();
-        let read = store.open(id_of(&bytes), None).await.unwrap().unwrap();
-        assert!(bytes_of(read).await == bytes, "step {step}");
-        assert_eq!(left_over_objects(&root), Vec::<PathBuf>::new(), "step {step}");
+            assert_nothing_is_left(&root);
+            if is_repeated || step >= LINKED_AFTER {
+                assert_is(&store, &bytes).await;
+            }
+            let was_there = store.delete(id_of(&bytes)).await.unwrap();
+            assert_eq!(was_there, is_repeated || step >= LINKED_AFTER, "step {step}");
+            assert_nothing_is_left_at_all(&root);
+        }
     }
 }
 
 #[tokio::test]
-async fn a_copy_in_parts_that_fails_is_aborted() {
+async fn a_keep_of_bytes_that_came_meanwhile_leaves_those_and_drops_its_own() {
+    for (step, is_meant) in STEPS.into_iter().enumerate().take(LINKED_AFTER) {
+        let bench = Workbench::new();
+        let root = bench.store_directory();
+        let (server, is_broken) = breakable(&root, is_meant).await;
+        let store = S3Store::new(&settings(&server.endpoint)).unwrap();
+        let (slow, quick, bytes) = (UploadId::random(), UploadId::random(), numbered(9 * MIB));
+        let state = uploaded(&store, slow, &bytes).await;
+        let state_of_quick = uploaded(&store, quick, &bytes).await;
+        is_broken.store(true, Ordering::SeqCst);
+        store.keep(slow, &state, id_of(&bytes)).await.unwrap_err();
+        is_broken.store(false, Ordering::SeqCst);
+        store.keep(quick, &state_of_quick, id_of(&bytes)).await.unwrap();
+        store.keep(slow, &state, id_of(&bytes)).await.unwrap();
+        assert_is(&store, &bytes).await;
+        assert_nothing_is_left(&root);
+        let whole = objects_below(&root, "whole");
+        assert_eq!(whole.len(), 1, "step {step}: {whole:?}");
+        assert!(whole.iter().all(|path| path.to_string_lossy().contains(&quick.to_string())));
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_breaks_off_leaves_nothing_that_is_read_and_is_repeated() {
+    let steps: [fn(&Parts) -> bool; 2] =
+        [|parts| is_delete_of(parts, "/whole/"), |parts| is_delete_of(parts, "/links/")];
+    for (step, is_meant) in steps.into_iter().enumerate() {
+        let bench = Workbench::new();
+        let root = bench.store_directory();
+        let (server, is_broken) = breakable(&root, is_meant).await;
+        let store = S3Store::new(&settings(&server.endpoint)).unwrap();
+        let (id, bytes) = (UploadId::random(), numbered(9 * MIB));
+        let (blob, other) = (id_of(&bytes), bench.put(&store, b"other").await);
+        let state = uploaded(&store, id, &bytes).await;
+        store.keep(id, &state, blob).await.unwrap();
+        is_broken.store(true, Ordering::SeqCst);
+        store.delete(blob).await.unwrap_err();
+        is_broken.store(false, Ordering::SeqCst);
+        if step == 1 {
+            assert!(store.open(blob, None).await.unwrap().is_none(), "a link to nothing");
+            assert_eq!(store.stat(blob).await.unwrap(), None);
+            let listed = store.list(None, 1).await.unwrap();
+            assert_eq!(listed.iter().map(|listing| listing.id).collect::<Vec<_>>(), [other]);
+            // Somebody uploads it anew before the deletion is repeated.
+            let id = UploadId::random();
+            let state = uploaded(&store, id, &bytes).await;
+            store.keep(id, &state, blob).await.unwrap();
+            assert_is(&store, &bytes).await;
+            assert_eq!(store.list(None, 10).await.unwrap().len(), 2);
+        }
+        assert!(store.delete(blob).await.unwrap());
+        assert_nothing_is_left_at_all(&root);
+    }
+}
+
+fn is_delete_of(parts: &Parts, key: &str) -> bool {
+    parts.method == Method::DELETE && parts.uri.path().contains(key)
+}
+
+#[tokio::test]
+async fn a_blob_that_is_linked_and_under_its_own_key_is_one_blob() {
     let bench = Workbench::new();
     let root = bench.store_directory();
-    let is_second =
-        |parts: &Parts| parts.uri.path().starts_with("/artifacts/blobs") && is_part(parts, 2);
-    let (server, is_broken) = breakable(&root, is_second).await;
-    is_broken.store(true, Ordering::SeqCst);
+    let server = Scripted::start(&root, |_| Reaction::Pass).await;
     let store = S3Store::new(&settings(&server.endpoint)).unwrap();
-    let (id, bytes) = (UploadId::random(), numbered(66 * MIB));
-    let mut writer = store.write(id, "", &[]).await.unwrap();
-    writer.append(bytes.clone()).await.unwrap();
-    let state = writer.flush().await.unwrap().state;
-    store.keep(id, &state, id_of(&bytes)).await.unwrap_err();
-    server.request_with(&["DELETE /artifacts/blobs", "uploadId="]).await;
-    assert_eq!(store.stat(id_of(&bytes)).await.unwrap(), None);
+    let (id, bytes) = (UploadId::random(), numbered(9 * MIB));
+    let (blob, state) = (id_of(&bytes), uploaded(&store, id, &bytes).await);
+    store.keep(id, &state, blob).await.unwrap();
+    // Another replica had looked before.
+    let named = root.join(super::server::BUCKET).join("blobs/sha256");
+    fs::create_dir_all(&named).unwrap();
+    fs::write(named.join(blob.to_hex()), &bytes).unwrap();
+    assert_is(&store, &bytes).await;
+    assert_eq!(store.list(None, 10).await.unwrap().len(), 1);
+    assert!(store.delete(blob).await.unwrap());
+    assert_eq!(store.stat(blob).await.unwrap(), None);
+    assert_nothing_is_left_at_all(&root);
 }
 
 #[tokio::test]
@@ -332,8 +442,8 @@ async fn uploads_that_only_the_server_knows_are_aborted_by_a_discard() {
     let upload = |key: String, upload: &str| {
         format!("<Upload><Key>{key}</Key><UploadId>{upload}</UploadId></Upload>")
     };
-    let ours = upload(format!("uploads/{id}/whole"), "ours");
-    let other = upload(format!("uploads/{id}/whole/other"), "other");
+    let ours = upload(format!("whole/{id}/name"), "ours");
+    let other = upload(format!("whole/{id}1/name"), "other");
     let listing = format!(
         "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{ours}{other}\
          </ListMultipartUploadsResult>"

@@ -31,6 +31,9 @@ use ring::digest::{SHA512, digest};
 
 use super::blob_store::{self, Workbench, bytes_of, id_of};
 
+mod kept;
+pub use self::kept::*;
+
 /// Long enough for several parts of every backend that has parts.
 const LARGE: usize = 20 << 20;
 
@@ -75,6 +78,10 @@ macro_rules! staging_contract {
             a_large_upload_is_continued_by_many_replicas,
             an_upload_is_kept_twice,
             two_uploads_of_the_same_bytes_are_both_kept,
+            two_uploads_of_the_same_bytes_are_kept_at_once,
+            kept_uploads_are_listed_among_other_blobs_and_deleted_like_them,
+            a_file_of_the_same_bytes_changes_nothing,
+            a_discard_after_the_keep_takes_nothing_from_the_blob,
             a_blob_of_another_size_is_replaced,
             an_empty_upload_is_a_blob,
             an_upload_that_was_never_written_to_is_empty,
@@ -377,36 +384,6 @@ pub async fn an_upload_is_kept_twice(backend: &impl StagingBackend, _: &Workbenc
             let error = store.keep(id, &state, blob).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound, "{length} bytes");
         }
-    }
-}
-
-/// Two clients push the same layer.
-pub async fn two_uploads_of_the_same_bytes_are_both_kept(
-    backend: &impl StagingBackend,
-    _: &Workbench,
-) {
-    let bytes = sample(300_000);
-    let blob = id_of(&bytes);
-    let uploads = [UploadId::random(), UploadId::random()];
-    for id in uploads {
-        let state = appended(backend, id, "", &bytes).await.state;
-        let store = backend.open();
-        store.keep(id, &state, blob).await.unwrap();
-        assert!(whole(&store, blob).await.unwrap() == bytes);
-        assert_eq!(staged(&store).await, []);
-    }
-    assert_eq!(backend.open().list(None, 10).await.unwrap().len(), 1);
-}
-
-/// What lies under a blob's name with another size is damage.
-pub async fn a_blob_of_another_size_is_replaced(backend: &impl StagingBackend, bench: &Workbench) {
-    for damage in ["by", "bytes, more"] {
-        let (id, blob) = (UploadId::random(), id_of(b"bytes"));
-        bench.put_as(&backend.open(), blob, damage.as_bytes()).await;
-        let state = appended(backend, id, "", b"bytes").await.state;
-        let store = backend.open();
-        store.keep(id, &state, blob).await.unwrap();
-        assert_eq!(whole(&store, blob).await.unwrap(), "bytes", "{damage}");
     }
 }
 

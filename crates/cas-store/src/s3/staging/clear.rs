@@ -11,57 +11,40 @@ use super::super::list::{PAGE, changed_at};
 
 const AT_A_TIME: usize = 8;
 
-/// The upload in parts that has become an object and need not be aborted.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Completed<'a> {
-    Nothing,
-    MarkedBy(&'a str),
-}
-
 impl Bucket {
-    /// Removes everything that is staged for upload `id`.
-    pub(super) async fn clear_staged(
-        &self,
-        id: UploadId,
-        completed: Completed<'_>,
-    ) -> Result<(), S3Failure> {
-        tokio::try_join!(self.abort_listed(id), self.remove_objects(id, completed)).map(drop)
+    /// Removes everything that is staged for upload `id`, except for bytes that became a blob.
+    pub(super) async fn clear_staged(&self, id: UploadId) -> Result<(), S3Failure> {
+        tokio::try_join!(self.abort_listed(id), self.remove_objects(id)).map(drop)
     }
 
     /// Aborts the uploads in parts that the server tells of. Some tell of none; they have markers.
     async fn abort_listed(&self, id: UploadId) -> Result<(), S3Failure> {
-        let key = keys::whole(id);
-        let page = match self.uploads(&key, (None, None)).await {
+        let prefix = keys::all_whole(id);
+        let page = match self.uploads(&prefix, (None, None)).await {
             Err(failure) if failure.is_not_implemented() => return Ok(()),
             outcome => outcome?,
         };
-        let listed = page.uploads.unwrap_or_default().into_iter();
-        let ours = listed.filter(|upload| upload.key.as_deref() == Some(key.as_str()));
-        for upload in ours.filter_map(|upload| upload.upload_id) {
-            self.abort_upload(&key, &upload).await?;
+        for upload in page.uploads.unwrap_or_default() {
+            if let (Some(key), Some(upload)) = (upload.key, upload.upload_id)
+                && key.starts_with(&prefix)
+            {
+                self.abort_upload(&key, &upload).await?;
+            }
         }
         Ok(())
     }
 
-    async fn remove_objects(
-        &self,
-        id: UploadId,
-        completed: Completed<'_>,
-    ) -> Result<(), S3Failure> {
-        let completed = match completed {
-            Completed::Nothing => None,
-            Completed::MarkedBy(marker) => Some(keys::marker(id, marker)),
-        };
+    async fn remove_objects(&self, id: UploadId) -> Result<(), S3Failure> {
+        let markers = keys::markers(id);
         let mut position = None;
         loop {
             let page = self.page(&keys::staged(id), position, PAGE).await?;
             let is_last = !page.is_truncated.unwrap_or(false);
             let objects = page.contents.unwrap_or_default();
             let found: Vec<String> = objects.into_iter().filter_map(|object| object.key).collect();
-            for marker in found.iter().filter(|key| key.starts_with(&keys::markers(id))) {
-                if completed.as_ref() != Some(marker) {
-                    self.abort_marked(id, marker).await?;
-                }
+            // Before the markers themselves, which alone remember it.
+            for name in found.iter().filter_map(|key| key.strip_prefix(&markers)) {
+                self.clear_marked(id, name).await?;
             }
             let delete = |key: String| async move { self.delete(&key).await };
             position = found.last().cloned();
@@ -71,13 +54,6 @@ impl Bucket {
                 return Ok(());
             }
         }
-    }
-
-    async fn abort_marked(&self, id: UploadId, marker: &str) -> Result<(), S3Failure> {
-        // Somebody else may be clearing, too.
-        let Some(text) = self.small(marker).await? else { return Ok(()) };
-        let upload = String::from_utf8_lossy(&text);
-        self.abort_upload(&keys::whole(id), &upload).await
     }
 
     /// Up to `limit` uploads greater than `after` that have objects, in order.

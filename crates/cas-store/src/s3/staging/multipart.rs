@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use artifact_core::ports::UploadId;
-use bytes::Bytes;
 use rusoto_s3::CompletedPart;
 use tokio::sync::OnceCell;
 
@@ -11,8 +10,8 @@ use super::super::bucket::Bucket;
 use super::super::failure::S3Failure;
 use super::super::keys;
 use super::super::put::Payload;
-use super::located::Located;
 use super::tags::{shortened, tag};
+use crate::staging::Multipart;
 
 /// An upload in parts that exists, or will when its first part is sent.
 #[derive(Debug)]
@@ -44,17 +43,16 @@ impl Opening {
     /// Sends part `number` and tells its tag in the short form.
     pub(super) async fn send(&self, number: usize, payload: &Payload) -> Result<String, S3Failure> {
         let opened = self.opened.get_or_try_init(|| self.open()).await?;
-        let place = (keys::whole(self.id), number_of(number)?);
-        let sent = self.bucket.send_payload((&place.0, &opened.id), place.1, payload).await?;
+        let (key, number) = (keys::whole(self.id, &opened.marker), number_of(number)?);
+        let sent = self.bucket.send_payload((&key, &opened.id), number, payload).await?;
         Ok(shortened(&sent.e_tag.unwrap_or_default()))
     }
 
     async fn open(&self) -> Result<Opened, S3Failure> {
-        let key = keys::whole(self.id);
-        let id = self.bucket.create_upload(&key).await?;
         let marker = keys::fresh_name();
-        let text = Bytes::from(id.clone());
-        match self.bucket.put_bytes(&keys::marker(self.id, &marker), &text).await {
+        let key = keys::whole(self.id, &marker);
+        let id = self.bucket.create_upload(&key).await?;
+        match self.bucket.mark(self.id, &marker, &id).await {
             Ok(()) => Ok(Opened { id, marker }),
             Err(failure) => {
                 // What went wrong first is what is told.
@@ -66,24 +64,24 @@ impl Opening {
 }
 
 impl Bucket {
-    /// Makes one object of the parts of upload `id` and its tail.
+    /// Makes one object of the parts of upload `id` and the object `tail`.
     pub(super) async fn complete_staged(
         &self,
         id: UploadId,
-        located: &Located,
+        multipart: &Multipart,
+        tail: Option<&str>,
     ) -> Result<(), S3Failure> {
-        let Some(multipart) = &located.objects.multipart else { return Ok(()) };
-        let key = keys::whole(id);
+        let key = keys::whole(id, &multipart.marker);
         let mut parts = Vec::with_capacity(multipart.parts.len() + 1);
         for (number, short) in (1..).zip(&multipart.parts) {
             let unreadable = || S3Failure::Unreadable { problem: "a part has no tag".to_owned() };
             let e_tag = Some(tag(short).ok_or_else(unreadable)?);
             parts.push(CompletedPart { e_tag, part_number: Some(number_of(number)?) });
         }
-        if let Some(name) = &located.objects.tail {
+        if let Some(name) = tail {
             let number = number_of(parts.len() + 1)?;
             let from = keys::tail(id, name);
-            parts.push(self.copy_part((&key, &multipart.id), &from, number, None).await?);
+            parts.push(self.copy_part((&key, &multipart.id), &from, number).await?);
         }
         self.complete_upload(&key, &multipart.id, parts).await
     }

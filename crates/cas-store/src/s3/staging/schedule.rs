@@ -5,7 +5,10 @@
 const MIB: u64 = 1 << 20;
 
 /// Parts up to a number, and their length.
-const STEPS: [(usize, u64); 3] = [(32, 8 * MIB), (640, 16 * MIB), (MOST_PARTS, 64 * MIB)];
+const STEPS: [(usize, u64); 3] = [(32, SHORTEST_IN_PARTS), (640, 16 * MIB), (MOST_PARTS, 64 * MIB)];
+
+/// What is shorter has no parts.
+pub(in crate::s3) const SHORTEST_IN_PARTS: u64 = 8 * MIB;
 
 /// As many as the list has room for; about 100 GiB.
 pub(super) const MOST_PARTS: usize = 2000;
