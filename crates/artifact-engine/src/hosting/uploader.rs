@@ -246,6 +246,11 @@ impl Uploader {
         Err(Error::new(ErrorKind::Conflict, "another request went on with this upload meanwhile"))
     }
 
+    /// The outcome of `work`, during which nobody else goes on with the upload or gives it up.
+    async fn claimed<T>(&self, claim: &Claim, work: impl Future<Output = Result<T>>) -> Result<T> {
+        repeating(FLUSH, || self.prolong(claim), work).await
+    }
+
     /// Compares the digest and makes the upload a file.
     async fn close(
         &self,
@@ -257,7 +262,8 @@ impl Uploader {
         let mut digests = writer.digests();
         drop(writer);
         if digests.get(digest.algorithm()).is_none() {
-            digests.insert(self.computed(&claim.upload, staged, digest.algorithm()).await?);
+            let computing = self.computed(&claim.upload, staged, digest.algorithm());
+            digests.insert(self.claimed(&claim, computing).await?);
         }
         crash_point!("before-hash-check");
         if digests.get(digest.algorithm()) != Some(digest) {
@@ -302,7 +308,7 @@ impl Uploader {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the store computed no SHA-256"))?;
         let pin = storing::pin(&self.shared, blob).await?;
         let kept = async {
-            parts.staging.keep(upload.id, &staged.state, blob).await?;
+            self.claimed(claim, parts.staging.keep(upload.id, &staged.state, blob)).await?;
             crash_point!("after-bytes-before-database");
             let path = self.rules()?.file_path(&upload.name, digest);
             self.show(self.file_row(&path, blob, staged.size, digests)).await
@@ -433,5 +439,55 @@ impl Uploader {
             Some(rules) => error.with_code(rules.code(fault)),
             None => error,
         }
+    }
+}
+
+/// The outcome of `work`, during which `step` is taken again and again; its failure ends the work.
+async fn repeating<T, S: Future<Output = Result<()>>>(
+    every: Duration,
+    step: impl Fn() -> S,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            () = tokio::time::sleep(every) => step().await?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn work_of(length: Duration) -> Result<&'static str> {
+        tokio::time::sleep(length).await;
+        Ok("done")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_is_prolonged_while_a_long_work_goes_on() {
+        for (length, expected) in [(1, 0), (12, 2), (61, 12)] {
+            let count = Cell::new(0);
+            let step = || {
+                count.set(count.get() + 1);
+                std::future::ready(Ok(()))
+            };
+            let work = work_of(Duration::from_secs(length));
+            assert_eq!(repeating(FLUSH, step, work).await.ok(), Some("done"));
+            assert_eq!(count.get(), expected, "{length} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_work_ends_when_the_claim_is_lost() {
+        let began = Instant::now();
+        let lost = || std::future::ready(Err(Error::new(ErrorKind::Conflict, "lost")));
+        let outcome = repeating(FLUSH, lost, work_of(CLAIM)).await;
+        assert!(outcome.is_err_and(|error| error.kind() == ErrorKind::Conflict));
+        assert_eq!(began.elapsed(), FLUSH);
     }
 }
