@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use artifact_core::ports::{
-    AccessLog, AccessLogRecord, BlobIndex, ChangeFeed, ChangedRows, CollectorRun, CollectorStore,
-    EraseBytes, GarbagePass, MetaStore, NewRepository, Precondition, Published, Reclaimed,
-    RepositoryStore, Reviewed, RowStore, RunOutcome, Selector, StatBucket, StatStore,
+    AccessLog, AccessLogRecord, BlobIndex, ChangeFeed, ChangedRows, Claimed, CollectorRun,
+    CollectorStore, EraseBytes, GarbagePass, MetaStore, NewRepository, Precondition, Published,
+    Reclaimed, RepositoryStore, Reviewed, RowStore, RunOutcome, Selector, StatBucket, StatStore,
+    Upload, UploadId, UploadStore,
 };
 use artifact_core::{
     ArtifactRow, BlobId, Class, Clock, Credential, Definition, Digests, ErrorKind, Local, Remote,
@@ -229,6 +230,32 @@ async fn the_files_are_readable_by_their_owner_alone() {
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", file.file_name());
     }
+}
+
+#[tokio::test]
+async fn a_claim_on_an_upload_ends_with_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let upload = Upload {
+        id: UploadId::random(),
+        repository: create(&store, local("a")).await,
+        name: "name".to_owned(),
+        size: 0,
+        state: "state".to_owned(),
+        finished_as: None,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    store.create_upload(&upload).await.unwrap();
+    let until = NOW.plus(Duration::from_secs(20));
+    let claimed = Claimed::Upload(upload.clone());
+    assert_eq!(store.claim_upload(upload.id, "former", NOW, until).await.unwrap(), claimed);
+    let busy = store.claim_upload(upload.id, "next", NOW, until).await.unwrap();
+    assert_eq!(busy, Claimed::Busy);
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!(store.claim_upload(upload.id, "next", NOW, until).await.unwrap(), claimed);
+    assert!(!store.finish_upload(upload.id, "former", "digest", NOW).await.unwrap());
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use artifact_core::Result;
 use artifact_core::ports::MetaStore;
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
@@ -60,7 +61,8 @@ struct Database {
 
 impl SqliteStore {
     /// Opens the store in `directory`, which is made if it is missing, and brings its schema
-    /// up to date. Credentials are encrypted with `key`. Blocks on the disk.
+    /// up to date. Credentials are encrypted with `key`. Claims on uploads end: who had them is gone, and
+    /// whoever goes on with the upload need not wait. Blocks on the disk.
     pub fn open(directory: &Path, key: EncryptionKey) -> Result<Self> {
         let open = || -> Result<Self, StoreError> {
             std::fs::create_dir_all(directory)?;
@@ -74,9 +76,16 @@ impl SqliteStore {
                 synchronous: Synchronous::Normal,
                 migrations: connection::statistics_migrations::migrations::runner(),
             };
+            let writer = metadata.writer()?;
+            uploads::end_claims(&writer)?;
             Ok(Self {
-                metadata: Database::open("metadata", &metadata, METADATA_READERS)?,
-                statistics: Database::open("statistics", &statistics, STATISTICS_READERS)?,
+                metadata: Database::open("metadata", &metadata, writer, METADATA_READERS)?,
+                statistics: Database::open(
+                    "statistics",
+                    &statistics,
+                    statistics.writer()?,
+                    STATISTICS_READERS,
+                )?,
                 key: Arc::new(key),
             })
         };
@@ -85,8 +94,13 @@ impl SqliteStore {
 }
 
 impl Database {
-    fn open(name: &str, opening: &Opening, readers: usize) -> Result<Self, StoreError> {
-        let writer = Queue::to_writer(name, opening.writer()?)?;
+    fn open(
+        name: &str,
+        opening: &Opening,
+        writer: Connection,
+        readers: usize,
+    ) -> Result<Self, StoreError> {
+        let writer = Queue::to_writer(name, writer)?;
         let readers = (0..readers).map(|_| opening.reader()).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { writer, readers: Queue::to_readers(name, readers)? })
     }
@@ -96,12 +110,12 @@ impl Database {
 impl MetaStore for SqliteStore {
     async fn check(&self) -> Result<()> {
         const WRITE: &str = "UPDATE probe SET checked_at = unixepoch() * 1000 WHERE id = 1";
-        let write = |connection: &rusqlite::Connection| {
+        let write = |connection: &Connection| {
             connection.prepare_cached(WRITE)?.execute([])?;
             Ok(())
         };
         self.metadata.writer.call(write).await?;
-        let read = |connection: &rusqlite::Connection| {
+        let read = |connection: &Connection| {
             let mut statement = connection.prepare_cached("SELECT checked_at FROM probe")?;
             Ok(statement.query_row([], |row| row.get::<_, i64>(0))?)
         };

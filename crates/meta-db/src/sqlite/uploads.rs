@@ -19,11 +19,19 @@ const ADVANCE: &str = "UPDATE upload SET size = ?3, state = ?4, updated_at = ?5,
     WHERE id = ?1 AND claimed_by = ?2 AND finished_as IS NULL";
 const RELEASE: &str = "UPDATE upload SET claimed_by = NULL, claimed_until = NULL
     WHERE id = ?1 AND claimed_by = ?2";
+const END_CLAIMS: &str =
+    "UPDATE upload SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL";
 const FINISH: &str = "UPDATE upload
     SET finished_as = ?3, updated_at = ?4, claimed_by = NULL, claimed_until = NULL
     WHERE id = ?1 AND claimed_by = ?2 AND finished_as IS NULL";
 const REMOVE: &str = "DELETE FROM upload WHERE id = ?1";
 const IDLE: &str = include_str!("queries/idle_uploads.sql");
+
+/// Ends every claim, whoever has it.
+pub(super) fn end_claims(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute(END_CLAIMS, [])?;
+    Ok(())
+}
 
 #[async_trait]
 impl UploadStore for SqliteStore {
