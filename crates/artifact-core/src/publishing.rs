@@ -9,7 +9,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::ports::{Afterwards, RelatedRow, UploadId};
+use crate::ports::{Absence, Afterwards, RelatedRow, UploadId};
 use crate::{
     Algorithm, ArtifactRow, BlobId, Digest, Digests, PackageRequest, Reject, RepoPath, Target,
 };
@@ -189,7 +189,7 @@ pub struct Publication {
     pub aliases: Vec<RepoPath>,
     /// Its media type.
     pub content_type: String,
-    /// The files and documents that it names and that have to be there.
+    /// The files and documents that it names and that have to be there, or stay if they are.
     pub needs: Vec<NamedFile>,
     /// The document that this one says something of.
     pub subject: Option<Subject>,
@@ -204,6 +204,8 @@ pub struct NamedFile {
     pub size: u64,
     /// Its digest, to be named when it is missing.
     pub digest: Digest,
+    /// What it means that it is not there.
+    pub absence: Absence,
     /// What becomes of it when no document names it any more.
     pub afterwards: Afterwards,
 }

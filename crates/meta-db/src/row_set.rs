@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use artifact_core::ports::{Afterwards, PublishedSet, RowSet};
+use artifact_core::ports::{Absence, Afterwards, PublishedSet, RowSet};
 use artifact_core::{ArtifactRow, BlobId, RowKey};
 
 use crate::precondition::holds;
@@ -70,7 +70,8 @@ fn resolve(set: &RowSet, found: &Found) -> (Needed, Vec<usize>) {
             Some(key) => {
                 *needed.entry(key.clone()).or_default() |= need.afterwards == Afterwards::GivenUp;
             }
-            None => missing.push(index),
+            None if need.absence == Absence::Refused => missing.push(index),
+            None => {}
         }
     }
     (needed, missing)
@@ -133,7 +134,8 @@ mod tests {
     }
 
     fn need(paths: &[&str], afterwards: Afterwards) -> Need {
-        Need { any_of: paths.iter().map(|path| key(path)).collect(), afterwards }
+        let any_of = paths.iter().map(|path| key(path)).collect();
+        Need { any_of, absence: Absence::Refused, afterwards }
     }
 
     fn set(rows: &[ArtifactRow], needs: Vec<Need>) -> RowSet {

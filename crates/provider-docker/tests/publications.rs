@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, not marked as tests themselves")]
 
-use artifact_core::ports::Afterwards;
+use artifact_core::ports::{Absence, Afterwards};
 use artifact_core::{
     Algorithm, ArtifactRow, BlobId, Class, Described, Digest, Digests, ErrorKind, Publication,
     Publishing, Reject, RepoPath, RepositoryId, RowKey, Submission, Timestamp, Variant,
@@ -89,6 +89,29 @@ fn an_image_needs_its_blobs_and_is_found_by_digest_and_by_tag() {
     );
     let named: Vec<_> = publication.needs.iter().map(|need| need.digest.to_string()).collect();
     assert_eq!(named, [sha256('a'), sha256('b')]);
+}
+
+#[test]
+fn a_layer_that_is_fetched_from_elsewhere_stays_if_it_is_here() {
+    let layer = |digit| {
+        let digest = sha256(digit);
+        format!(
+            r#"{{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"{digest}","size":7,"urls":["https://host.example/layer"]}}"#
+        )
+    };
+    let body = format!(
+        r#"{{"schemaVersion":2,"config":{},"layers":[{},{},{}]}}"#,
+        descriptor('a', 1),
+        layer('b'),
+        layer('c'),
+        descriptor('c', 7)
+    );
+    let publication = read(None, &[], IMAGE, &body).unwrap();
+    let needs: Vec<_> = publication.needs.iter().map(|need| (&need.digest, need.absence)).collect();
+    let digests = ['a', 'c', 'b'].map(|digit| parse_digest(&sha256(digit)).unwrap());
+    let absences = [Absence::Refused, Absence::Refused, Absence::Accepted];
+    assert_eq!(needs, digests.iter().zip(absences).collect::<Vec<_>>());
+    assert!(publication.needs.iter().all(|need| need.afterwards == Afterwards::GivenUp));
 }
 
 #[test]

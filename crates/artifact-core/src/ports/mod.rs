@@ -35,8 +35,8 @@ pub use meta_store::{
     StatBucket, StatStore, StateFilter, Usage, Validation,
 };
 pub use row_sets::{
-    Afterwards, GivingUp, Need, PublishedSet, RelatedRow, Relation, Removal, Removed, RowSet,
-    RowSets,
+    Absence, Afterwards, GivingUp, Need, PublishedSet, RelatedRow, Relation, Removal, Removed,
+    RowSet, RowSets,
 };
 pub use spool::{Hasher, Spool, SpoolReader, SpoolWriter};
 pub use staging::{StagedBytes, Staging, StagingWriter};

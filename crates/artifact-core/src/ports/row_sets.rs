@@ -94,8 +94,19 @@ impl RowSet {
 pub struct Need {
     /// The first of these that exists, or that is in the set, is the one that is needed.
     pub any_of: Vec<RowKey>,
+    /// What it means that none of them exists.
+    pub absence: Absence,
     /// What becomes of it when it is needed no more.
     pub afterwards: Afterwards,
+}
+
+/// What it means that a row which is to be needed does not exist.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Absence {
+    /// The set is not written.
+    Refused,
+    /// Nothing is needed, then: it may be had elsewhere.
+    Accepted,
 }
 
 /// What becomes of a row that was needed when the last row that needed it is gone. All rows that need one
@@ -128,7 +139,7 @@ impl Relation {
 pub enum PublishedSet {
     /// Written: the rows as they are stored now, in the order of the set.
     Stored(Vec<ArtifactRow>),
-    /// Nothing is written, because these of the set's needs (by their index) do not exist.
+    /// Nothing is written, because these of the set's needs (by their index) do not exist and have to.
     Missing(Vec<usize>),
     /// Nothing is written, because the condition of this row (by its index, the first of several) does not
     /// hold, although nothing is missing; what is there instead.
@@ -250,7 +261,11 @@ mod tests {
     }
 
     fn set(rows: &[RowKey], needed: &[RowKey]) -> RowSet {
-        let need = |key: &RowKey| Need { any_of: vec![key.clone()], afterwards: Afterwards::Kept };
+        let need = |key: &RowKey| Need {
+            any_of: vec![key.clone()],
+            absence: Absence::Refused,
+            afterwards: Afterwards::Kept,
+        };
         RowSet {
             rows: rows.iter().cloned().map(row).collect(),
             needs: needed.iter().map(need).collect(),

@@ -1,6 +1,8 @@
 //! Documents that name files: published together with everything that leads to them.
 
-use artifact_core::ports::{Durability, Need, Precondition, PublishedSet, Relation, RowSet};
+use artifact_core::ports::{
+    Absence, Durability, Need, Precondition, PublishedSet, Relation, RowSet,
+};
 use artifact_core::{
     Algorithm, ArtifactRow, Class, Digest, Digests, Error, ErrorKind, Fault, NamedFile, Outcome,
     Publication, RepoPath, RequestBody, Result, Submission,
@@ -75,7 +77,7 @@ impl Conversation<'_> {
         let mut missing = Vec::new();
         for need in needs {
             match self.size_of(need).await? {
-                None => missing.push(&need.digest),
+                None if need.absence == Absence::Refused => missing.push(&need.digest),
                 Some(size) if size != need.size => {
                     let text = format!(
                         "{} has {size} bytes, not {} as the document says",
@@ -83,7 +85,7 @@ impl Conversation<'_> {
                     );
                     return Err(self.fault(ErrorKind::BadRequest, Fault::Size, text));
                 }
-                Some(_) => {}
+                None | Some(_) => {}
             }
         }
         if missing.is_empty() { Ok(()) } else { Err(self.missing(missing)) }
@@ -115,6 +117,7 @@ impl Conversation<'_> {
         }
         let needs = publication.needs.iter().map(|need| Need {
             any_of: need.any_of.iter().map(|path| self.key(path)).collect(),
+            absence: need.absence,
             afterwards: need.afterwards,
         });
         let relation = publication.subject.as_ref().map(|subject| Relation {

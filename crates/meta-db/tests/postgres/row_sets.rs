@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_core::ports::{
-    Afterwards, ChangeFeed, ChangedRows, GivingUp, Need, Precondition, Published, PublishedSet,
-    Removal, Removed, RepositoryStore, RowSet, RowSets, RowStore, Selector,
+    Absence, Afterwards, ChangeFeed, ChangedRows, GivingUp, Need, Precondition, Published,
+    PublishedSet, Removal, Removed, RepositoryStore, RowSet, RowSets, RowStore, Selector,
 };
 use artifact_core::{ArtifactRow, Clock, RepositoryId, RowKey, SystemClock};
 use meta_db::PostgresStore;
@@ -28,6 +28,7 @@ fn document(repository: RepositoryId, number: u8) -> RowSet {
     let path = format!("documents/{number}");
     let need = |(path, blob)| Need {
         any_of: vec![row(repository, path, blob).key],
+        absence: Absence::Refused,
         afterwards: Afterwards::GivenUp,
     };
     RowSet {

@@ -1,6 +1,6 @@
 //! What a manifest says, and where it will be.
 
-use artifact_core::ports::Afterwards;
+use artifact_core::ports::{Absence, Afterwards};
 use artifact_core::{
     Algorithm, Digest, Digests, NamedFile, Publication, Reject, Subject, Submission,
 };
@@ -62,7 +62,8 @@ enum Place {
     ManifestOrBlob,
 }
 
-/// A blob goes with the last manifest that names it. A child of an index is a manifest of its own, which people
+/// A blob goes with the last manifest that names it; one that clients fetch from elsewhere need not be here, and stays
+/// as long as others do if somebody has pushed it. A child of an index is a manifest of its own, which people
 /// also pull by itself; caches of builds list blobs there, which then stay as well.
 fn need(image: &str, descriptor: &Descriptor, place: Place) -> Result<NamedFile, Reject> {
     let blob = rows::blob(image, &descriptor.digest)?;
@@ -72,8 +73,12 @@ fn need(image: &str, descriptor: &Descriptor, place: Place) -> Result<NamedFile,
             (vec![rows::manifest(image, &descriptor.digest)?, blob], Afterwards::Kept)
         }
     };
+    let absence = match place {
+        Place::Blob if descriptor.is_elsewhere() => Absence::Accepted,
+        Place::Blob | Place::ManifestOrBlob => Absence::Refused,
+    };
     let (size, digest) = (descriptor.size, descriptor.digest.clone());
-    Ok(NamedFile { any_of, size, digest, afterwards })
+    Ok(NamedFile { any_of, size, digest, absence, afterwards })
 }
 
 fn subject(

@@ -27,8 +27,8 @@ pub struct Manifest {
     pub annotations: BTreeMap<String, String>,
     /// The manifest that it says something of, which need not exist.
     pub subject: Option<Descriptor>,
-    /// The blobs that it needs, each once. Layers that are not to be distributed are not among them: clients fetch
-    /// those from elsewhere.
+    /// The blobs that it names, each once: at first those that have to be here, then those that clients fetch
+    /// [from elsewhere](Descriptor::is_elsewhere).
     pub blobs: Vec<Descriptor>,
     /// The manifests of which it is the index, each once. Caches of builds list blobs here.
     pub children: Vec<Descriptor>,
@@ -129,20 +129,21 @@ impl Document {
             _ => self.layers,
         };
         let files = self.config.into_iter().chain(files.into_iter().flatten());
-        let (blobs, children) = (files.collect::<Vec<_>>(), self.manifests.unwrap_or_default());
+        let (mut blobs, children) = (files.collect::<Vec<_>>(), self.manifests.unwrap_or_default());
+        // What has to be here once has to be here.
+        blobs.sort_by_key(Descriptor::is_elsewhere);
         if blobs.len() + children.len() > Manifest::MAX_DESCRIPTORS {
             return Err(invalid("it names more than 10000 files"));
         }
         for descriptor in &blobs {
             descriptor.check_urls()?;
         }
-        let is_held = |descriptor: &Descriptor| !descriptor.is_elsewhere();
         Ok(Manifest {
             manifest_type,
             artifact_type,
             annotations: self.annotations.unwrap_or_default(),
             subject: self.subject,
-            blobs: descriptor::each_once(blobs.into_iter().filter(is_held))?,
+            blobs: descriptor::each_once(blobs)?,
             children: descriptor::each_once(children)?,
         })
     }

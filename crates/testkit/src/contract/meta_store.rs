@@ -219,6 +219,7 @@ macro_rules! meta_store_contract {
             nothing_of_a_set_is_written_when_a_condition_does_not_hold,
             nothing_of_a_set_is_written_when_something_is_missing,
             the_first_that_exists_is_needed,
+            what_may_be_absent_is_needed_if_it_is_there,
             a_row_of_the_set_itself_may_be_needed,
             a_set_needs_its_repository,
             a_malformed_set_is_refused,

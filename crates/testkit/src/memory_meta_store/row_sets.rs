@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact_core::ports::{
-    Afterwards, Evicted, GivingUp, Published, PublishedSet, RelatedRow, Relation, Removal, Removed,
-    RowSet, RowSets, Selector,
+    Absence, Afterwards, Evicted, GivingUp, Published, PublishedSet, RelatedRow, Relation, Removal,
+    Removed, RowSet, RowSets, Selector,
 };
 use artifact_core::{
     ArtifactRow, BlobId, Clock, Error, ErrorKind, RepositoryId, Result, RowKey, SystemClock,
@@ -169,7 +169,7 @@ impl State {
         let (mut needs, mut missing) = (BTreeMap::new(), Vec::new());
         for (index, need) in set.needs.iter().enumerate() {
             let Some(key) = need.any_of.iter().find(is_there) else {
-                missing.push(index);
+                missing.extend((need.absence == Absence::Refused).then_some(index));
                 continue;
             };
             let afterwards = needs.entry(key.clone()).or_insert(need.afterwards);

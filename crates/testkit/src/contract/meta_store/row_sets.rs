@@ -8,8 +8,8 @@ mod removal;
 use std::time::Duration;
 
 use artifact_core::ports::{
-    Afterwards, Evicted, GivingUp, MetaStore, Need, Precondition, PublishedSet, RelatedRow,
-    Relation, Removal, Removed, RowSet,
+    Absence, Afterwards, Evicted, GivingUp, MetaStore, Need, Precondition, PublishedSet,
+    RelatedRow, Relation, Removal, Removed, RowSet,
 };
 use artifact_core::{ArtifactRow, Clock, RepoPath, RepositoryId, RowKey, SystemClock, Timestamp};
 
@@ -48,8 +48,12 @@ fn needing(
     needed: &[&str],
     afterwards: Afterwards,
 ) -> RowSet {
-    let need = |path: &&str| Need { any_of: vec![key(repository, path)], afterwards };
-    RowSet { needs: needed.iter().map(need).collect(), ..set(repository, paths) }
+    let needs = needed.iter().map(|path| need(&[key(repository, path)], afterwards));
+    RowSet { needs: needs.collect(), ..set(repository, paths) }
+}
+
+fn need(any_of: &[RowKey], afterwards: Afterwards) -> Need {
+    Need { any_of: any_of.to_vec(), absence: Absence::Refused, afterwards }
 }
 
 fn promised(repository: RepositoryId, paths: &[&str], promised_at: Timestamp) -> RowSet {

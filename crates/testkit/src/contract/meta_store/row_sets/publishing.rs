@@ -1,14 +1,14 @@
 //! Writing together.
 
 use artifact_core::ports::{
-    Afterwards, MetaStore, Need, Precondition, PublishedSet, Removed, RowSet,
+    Absence, Afterwards, MetaStore, Need, Precondition, PublishedSet, Removed, RowSet,
 };
 use artifact_core::{Algorithm, ArtifactRow, Digest, ErrorKind, RepositoryId};
 
 use super::super::{at, blob, key, publish, publish_all};
 use super::{
-    create, is_there, needed_by, needing, of_rows, publish_set, related, relating, remove, row,
-    set, those_there,
+    create, is_there, need, needed_by, needing, of_rows, publish_set, related, relating, remove,
+    row, set, those_there,
 };
 
 /// In the order of the set, with generations that count from 1.
@@ -61,14 +61,32 @@ pub async fn nothing_of_a_set_is_written_when_something_is_missing(store: &dyn M
 pub async fn the_first_that_exists_is_needed(store: &dyn MetaStore) {
     let repository = create(store, "a").await;
     publish_all(store, repository, &["second", "third"]).await;
-    let any_of = ["first", "second", "third"].map(|path| key(repository, path)).to_vec();
-    let needs = vec![Need { any_of, afterwards: Afterwards::Kept }];
+    let any_of = ["first", "second", "third"].map(|path| key(repository, path));
+    let needs = vec![need(&any_of, Afterwards::Kept)];
     publish_set(store, RowSet { needs, ..set(repository, &["user"]) }).await;
     assert_eq!(remove(store, repository, "second").await, needed_by("user"));
     assert_eq!(
         remove(store, repository, "third").await,
         Removed::Rows(vec![key(repository, "third")])
     );
+}
+
+/// What may be had elsewhere stays as long as it is needed, if it is here.
+pub async fn what_may_be_absent_is_needed_if_it_is_there(store: &dyn MetaStore) {
+    let repository = create(store, "a").await;
+    publish_all(store, repository, &["there"]).await;
+    let optional = |path| Need {
+        absence: Absence::Accepted,
+        ..need(&[key(repository, path)], Afterwards::GivenUp)
+    };
+    let needs = vec![optional("missing"), optional("there")];
+    publish_set(store, RowSet { needs, ..set(repository, &["user"]) }).await;
+    assert_eq!(remove(store, repository, "there").await, needed_by("user"));
+    publish_all(store, repository, &["missing"]).await;
+    let gone = |path| Removed::Rows(vec![key(repository, path)]);
+    assert_eq!(remove(store, repository, "missing").await, gone("missing"));
+    assert_eq!(remove(store, repository, "user").await, gone("user"));
+    assert_eq!(remove(store, repository, "there").await, gone("there"));
 }
 
 /// It becomes visible at the same moment.
@@ -91,8 +109,7 @@ pub async fn a_malformed_set_is_refused(store: &dyn MetaStore) {
     publish_all(store, two, &["z"]).await;
     let mut mixed = set(one, &["x", "y"]);
     mixed.rows[1].0.key.repository = two;
-    let any_of = vec![key(two, "z")];
-    let foreign = Need { any_of, afterwards: Afterwards::Kept };
+    let foreign = need(&[key(two, "z")], Afterwards::Kept);
     for refused in [
         RowSet::default(),
         set(one, &["x", "x"]),
