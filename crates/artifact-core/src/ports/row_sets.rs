@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::{Evicted, Precondition};
 use crate::{
-    ArtifactRow, BlobId, Error, ErrorKind, RepoPath, RepositoryId, Result, RowKey, Timestamp,
+    ArtifactRow, Digest, Error, ErrorKind, RepoPath, RepositoryId, Result, RowKey, Timestamp,
     Variant,
 };
 
@@ -208,11 +208,12 @@ pub trait RowSets: fmt::Debug + Send + Sync {
     /// Removes a row, if no row needs it that stays, and its aliases.
     async fn remove_unneeded(&self, removal: &Removal) -> Result<Removed>;
 
-    /// A row of `repository` that has these bytes and whose path ends with `ending`.
-    async fn row_with_blob(
+    /// A row of `repository` whose bytes have this digest and whose path ends with `ending`. SHA-256 leads to every
+    /// row of these bytes, SHA-512 to those whose paths end with a slash and `digest`, weaker ones to none.
+    async fn row_with_digest(
         &self,
         repository: RepositoryId,
-        blob: BlobId,
+        digest: &Digest,
         ending: &str,
     ) -> Result<Option<ArtifactRow>>;
 

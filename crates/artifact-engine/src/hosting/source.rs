@@ -1,9 +1,7 @@
 //! Files that are here already: they become visible under another name without being sent again.
 
 use artifact_core::ports::{Pinned, Precondition, PublishedSet, RowSet};
-use artifact_core::{
-    ArtifactRow, Beginning, Definition, Digest, Digests, Outcome, Result, RowKey, Source,
-};
+use artifact_core::{ArtifactRow, Beginning, Definition, Digest, Outcome, Result, RowKey, Source};
 
 use super::{Conversation, key};
 use crate::mount::Mount;
@@ -82,11 +80,10 @@ impl Conversation<'_> {
 
     /// Of the same repository only: it has one rule about who may read it.
     async fn find_under_any_name(&self, digest: &Digest) -> Result<Option<ArtifactRow>> {
-        let Some(blob) = Digests::from_iter([digest.clone()]).blob_id() else { return Ok(None) };
         let meta = &self.shared.parts.meta;
         let ending = self.rules.file_path(ANY_NAME, digest);
         let ending = ending.as_str().strip_prefix(ANY_NAME).unwrap_or_default();
-        meta.row_with_blob(self.call.mounted.id(), blob, ending).await
+        meta.row_with_digest(self.call.mounted.id(), digest, ending).await
     }
 
     /// As the store has it now: a row that is only remembered may be gone.

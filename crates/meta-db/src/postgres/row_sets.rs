@@ -4,10 +4,11 @@
 use artifact_core::ports::{
     Evicted, GivingUp, PublishedSet, RelatedRow, Removal, Removed, RowSet, RowSets,
 };
-use artifact_core::{ArtifactRow, BlobId, RepositoryId, Result, RowKey, Timestamp};
+use artifact_core::{Algorithm, ArtifactRow, Digest, RepositoryId, Result, RowKey, Timestamp};
 use async_trait::async_trait;
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::connections::{Client, Purpose};
 use super::{PostgresStore, giving_up, publishing, removal, row_columns, statement};
@@ -17,6 +18,7 @@ use crate::range::just_behind;
 
 const PROMISE: &str = include_str!("queries/promise.sql");
 const WITH_BLOB: &str = include_str!("queries/row_with_blob.sql");
+const NAMED_BY_SHA512: &str = include_str!("queries/row_named_by_sha512.sql");
 const RELATED: &str = "SELECT path, descriptor FROM relation
     WHERE repository = $1 AND subject = $2 AND path >= $3 ORDER BY path LIMIT $4";
 
@@ -39,19 +41,24 @@ impl RowSets for PostgresStore {
         self.connections.transact(Purpose::Write, work).await
     }
 
-    async fn row_with_blob(
+    async fn row_with_digest(
         &self,
         repository: RepositoryId,
-        blob: BlobId,
+        digest: &Digest,
         ending: &str,
     ) -> Result<Option<ArtifactRow>> {
         if ending.contains('\0') {
             return Ok(None);
         }
+        let (bytes, name) = (digest.as_bytes(), format!("/{digest}"));
+        let (sql, sought): (_, &(dyn ToSql + Sync)) = match digest.algorithm() {
+            Algorithm::Sha256 => (WITH_BLOB, &bytes),
+            Algorithm::Sha512 => (NAMED_BY_SHA512, &name),
+            Algorithm::Md5 | Algorithm::Sha1 => return Ok(None),
+        };
         let read = |client: Client| async move {
-            let parameters: statement::Parameters<'_> =
-                &[&blob.as_bytes().as_slice(), &repository.0, &ending];
-            let found = statement::rows(&client, WITH_BLOB, parameters).await?;
+            let parameters: statement::Parameters<'_> = &[sought, &repository.0, &ending];
+            let found = statement::rows(&client, sql, parameters).await?;
             found.first().map(row_columns::from_columns).transpose()
         };
         self.connections.read(read).await

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifact_core::ports::{
     Evicted, GivingUp, PublishedSet, RelatedRow, Relation, Removal, Removed, RowSet, RowSets,
 };
-use artifact_core::{ArtifactRow, BlobId, RepositoryId, Result, RowKey, Timestamp};
+use artifact_core::{Algorithm, ArtifactRow, Digest, RepositoryId, Result, RowKey, Timestamp};
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use super::range::{PathRange, just_behind};
 use super::{SqliteStore, integer, row_columns, rows};
@@ -50,6 +50,10 @@ const ALIASES: &str = "SELECT repository, path, variant FROM artifact
 
 const WITH_BLOB: &str = "SELECT repository, path, variant FROM artifact
     WHERE sha256 = ?1 AND repository = ?2 AND (?3 = '' OR substr(path, -length(?3)) = ?3) LIMIT 1";
+const NAMED_BY_SHA512: &str = "SELECT repository, path, variant FROM artifact
+    WHERE instr(path, '/sha512:') > 0 AND substr(path, -136) = ?1 AND repository = ?2
+        AND (?3 = '' OR substr(path, -length(?3)) = ?3)
+    LIMIT 1";
 
 #[async_trait]
 impl RowSets for SqliteStore {
@@ -68,14 +72,15 @@ impl RowSets for SqliteStore {
         self.metadata.writer.call(move |connection| remove(connection, &removal)).await
     }
 
-    async fn row_with_blob(
+    async fn row_with_digest(
         &self,
         repository: RepositoryId,
-        blob: BlobId,
+        digest: &Digest,
         ending: &str,
     ) -> Result<Option<ArtifactRow>> {
-        let ending = ending.to_owned();
-        let read = move |connection: &Connection| with_blob(connection, repository, blob, &ending);
+        let (digest, ending) = (digest.clone(), ending.to_owned());
+        let read =
+            move |connection: &Connection| with_digest(connection, repository, &digest, &ending);
         self.metadata.readers.call(read).await
     }
 
@@ -276,14 +281,20 @@ pub(crate) fn users_of(connection: &Connection, key: &RowKey) -> Result<Vec<RowK
     Ok(users)
 }
 
-fn with_blob(
+fn with_digest(
     connection: &Connection,
     repository: RepositoryId,
-    blob: BlobId,
+    digest: &Digest,
     ending: &str,
 ) -> Result<Option<ArtifactRow>, StoreError> {
-    let mut statement = connection.prepare_cached(WITH_BLOB)?;
-    let mut rows = statement.query(params![blob.as_bytes(), repository.0, ending])?;
+    let name = format!("/{digest}");
+    let (sql, sought): (_, &dyn ToSql) = match digest.algorithm() {
+        Algorithm::Sha256 => (WITH_BLOB, &digest.as_bytes()),
+        Algorithm::Sha512 => (NAMED_BY_SHA512, &name),
+        Algorithm::Md5 | Algorithm::Sha1 => return Ok(None),
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![sought, repository.0, ending])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let key = row_columns::key_from_columns(row)?;
     row_columns::find(connection, &key)
@@ -344,4 +355,25 @@ fn due(connection: &Connection, pass: GivingUp) -> Result<Vec<RowKey>, StoreErro
 /// A key as statements take it.
 fn columns(key: &RowKey) -> (i64, &str, &str) {
     (key.repository.0, key.path.as_str(), key.variant.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::metadata_migrations::migrations;
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_their_digests_without_reading_all_of_them() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations::runner().run(&mut connection).unwrap();
+        for (sql, search) in [
+            (WITH_BLOB, "artifact_sha256 (sha256=? AND repository=?)"),
+            (NAMED_BY_SHA512, "artifact_named_by_sha512 (repository=? AND <expr>=?)"),
+        ] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let lines = statement.query_map([0; 3], |row| row.get("detail")).unwrap();
+            let plan: Vec<String> = lines.map(Result::unwrap).collect();
+            assert_eq!(plan, [format!("SEARCH artifact USING COVERING INDEX {search}")]);
+        }
+    }
 }

@@ -130,6 +130,9 @@ async fn row_sets_search_indexes() {
     for index in [key, "need_needed"] {
         assert_seeks(&client, delete, "bigint[], text[], text[]", values, index).await;
     }
+    let named = include_str!("../../src/postgres/queries/row_named_by_sha512.sql");
+    let index = "artifact_named_by_sha512";
+    assert_seeks(&client, named, "text, bigint, text", "'/sha512:1', 1, 'x'", index).await;
     let due = include_str!("../../src/postgres/queries/due_promises.sql");
     let plan = plan(&client, "force_custom_plan", due, "bigint, bigint", "6, 10").await;
     assert!(plan.contains("promise_promised_at") && !reads_a_whole_table(&plan), "{plan}");

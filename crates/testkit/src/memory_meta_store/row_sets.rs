@@ -7,8 +7,8 @@ use artifact_core::ports::{
     Removed, RowSet, RowSets, Selector,
 };
 use artifact_core::{
-    ArtifactRow, BlobId, Clock, Error, ErrorKind, RepositoryId, Result, RowKey, SystemClock,
-    Timestamp,
+    Algorithm, ArtifactRow, Clock, Digest, Error, ErrorKind, RepositoryId, Result, RowKey,
+    SystemClock, Timestamp,
 };
 use async_trait::async_trait;
 
@@ -50,16 +50,21 @@ impl RowSets for MemoryMetaStore {
         Ok(self.enter()?.remove_unneeded(removal))
     }
 
-    async fn row_with_blob(
+    async fn row_with_digest(
         &self,
         repository: RepositoryId,
-        blob: BlobId,
+        digest: &Digest,
         ending: &str,
     ) -> Result<Option<ArtifactRow>> {
         let state = self.enter()?;
+        let has_digest = |row: &ArtifactRow| match digest.algorithm() {
+            Algorithm::Sha256 => row.blob.as_bytes() == digest.as_bytes(),
+            Algorithm::Sha512 => row.key.path.as_str().ends_with(&format!("/{digest}")),
+            Algorithm::Md5 | Algorithm::Sha1 => false,
+        };
         let is_meant = |row: &&ArtifactRow| {
             row.key.repository == repository
-                && row.blob == blob
+                && has_digest(row)
                 && row.key.path.as_str().ends_with(ending)
         };
         Ok(state.rows.values().map(|stored| &stored.row).find(is_meant).cloned())

@@ -4,7 +4,7 @@ use artifact_core::ports::{
     Afterwards, EvictionPass, MetaStore, Precondition, Published, PublishedSet, Removal, Removed,
     Selector, Usage,
 };
-use artifact_core::{ArtifactRow, RepositoryId};
+use artifact_core::{Algorithm, ArtifactRow, Digest, RepositoryId};
 
 use super::super::{at, blob, key, path, publish, publish_all, variant};
 use super::{
@@ -192,21 +192,58 @@ pub async fn what_belongs_to_a_row_goes_with_it(store: &dyn MetaStore) {
     assert_eq!(super::give_up_all(store).await.objects, 0);
 }
 
-/// Bytes lead to a row of the repository that asked, where its path ends as asked for.
-pub async fn a_row_is_found_by_its_bytes_and_the_end_of_its_path(store: &dyn MetaStore) {
+/// A digest leads to a row of the repository that asked, where its path ends as asked for.
+pub async fn a_row_is_found_by_its_digest_and_the_end_of_its_path(store: &dyn MetaStore) {
     let (mine, other) = (super::create(store, "mine").await, super::create(store, "other").await);
     let stored = publish_set(store, super::set(mine, &["a/_files/x", "b/_files/y"])).await;
     publish_set(store, super::set(other, &["c/_files/z"])).await;
-    for (repository, blob, ending, expected) in [
-        (mine, stored[0].blob, "/_files/x", Some("a/_files/x")),
-        (mine, stored[0].blob, "", Some("a/_files/x")),
-        (mine, stored[0].blob, "/_files/y", None),
-        (mine, stored[0].blob, "%", None),
-        (mine, stored[0].blob, "0/a/_files/x", None),
-        (other, stored[0].blob, "/_files/x", None),
+    let digest = Digest::from_bytes(Algorithm::Sha256, stored[0].blob.as_bytes()).unwrap();
+    for (repository, ending, expected) in [
+        (mine, "/_files/x", Some("a/_files/x")),
+        (mine, "", Some("a/_files/x")),
+        (mine, "/_files/y", None),
+        (mine, "%", None),
+        (mine, "0/a/_files/x", None),
+        (mine, "\0", None),
+        (other, "/_files/x", None),
     ] {
-        let found = store.row_with_blob(repository, blob, ending).await.unwrap();
-        let found = found.map(|row| row.key.path.as_str().to_owned());
-        assert_eq!(found.as_deref(), expected, "{ending}");
+        assert_eq!(
+            found(store, repository, &digest, ending).await.as_deref(),
+            expected,
+            "{ending}"
+        );
     }
+}
+
+/// What is not found by its bytes is found by the name that says what they are.
+pub async fn a_row_is_found_by_another_digest_that_is_its_name(store: &dyn MetaStore) {
+    let (mine, other) = (super::create(store, "mine").await, super::create(store, "other").await);
+    let sha512 = |byte| Digest::from_bytes(Algorithm::Sha512, &[byte; 64]).unwrap();
+    let named = |digest| format!("a/_files/{digest}");
+    let paths = [named(sha512(1)), named(sha512(2)), format!("a/_others/{}", sha512(1))];
+    publish_set(store, super::set(mine, &paths.each_ref().map(String::as_str))).await;
+    publish_set(store, super::set(other, &[&named(sha512(3)), &format!("x{}", sha512(4))])).await;
+    let ending = |digest| format!("/_files/{digest}");
+    for (repository, digest, ending, expected) in [
+        (mine, sha512(1), ending(sha512(1)), Some(named(sha512(1)))),
+        (mine, sha512(2), ending(sha512(2)), Some(named(sha512(2)))),
+        (mine, sha512(1), ending(sha512(2)), None),
+        (mine, sha512(1), format!("/_nothing/{}", sha512(1)), None),
+        (mine, sha512(3), ending(sha512(3)), None),
+        (other, sha512(1), ending(sha512(1)), None),
+        (other, sha512(3), String::new(), Some(named(sha512(3)))),
+        (other, sha512(4), String::new(), None),
+    ] {
+        assert_eq!(found(store, repository, &digest, &ending).await, expected, "{ending}");
+    }
+}
+
+async fn found(
+    store: &dyn MetaStore,
+    repository: RepositoryId,
+    digest: &Digest,
+    ending: &str,
+) -> Option<String> {
+    let found = store.row_with_digest(repository, digest, ending).await.unwrap();
+    found.map(|row| row.key.path.as_str().to_owned())
 }
