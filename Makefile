@@ -35,7 +35,7 @@ e2e: ## run only the suite with the real clients
 	e2e/setup.sh
 	$(CARGO) test --locked --package e2e
 
-bench: build ## compare with nginx, and replicas with one server, as ratios of one run
+bench: build ## compare with nginx, another registry, and replicas with one server, as ratios of one run
 	e2e/bench.sh $(server)
 
 fmt: ## format the code

@@ -56,9 +56,10 @@ def pattern(length):
 
 
 class Origin:
-    """An upstream that counts requests and notes when it sent the first byte of a body."""
+    """An upstream that counts requests and notes when it sent the first byte of a body. With a pace, in
+    bytes per second, it sends no body faster."""
 
-    def __init__(self):
+    def __init__(self, pace=None):
         self.files, self.counts, self.first_byte, self.delays = {}, {}, {}, {}
         origin = self
 
@@ -76,9 +77,11 @@ class Origin:
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Content-Type", "application/json" if self.path.endswith("big") else "application/octet-stream")
                 self.end_headers()
-                origin.first_byte[self.path] = time.monotonic()
+                began = origin.first_byte[self.path] = time.monotonic()
                 view = memoryview(body)
                 for start in range(0, len(body), 256 * KIB):
+                    if pace:
+                        time.sleep(max(0, began + start / pace - time.monotonic()))
                     self.wfile.write(view[start : start + 256 * KIB])
 
             def log_message(self, *_):
