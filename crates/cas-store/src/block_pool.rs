@@ -12,6 +12,19 @@ static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// An empty buffer, a used one if there is one.
 pub(crate) fn take() -> Vec<u8> {
+    let mut buffer = used();
+    buffer.clear();
+    buffer
+}
+
+/// A buffer of `length` bytes that say nothing: to clear them would cost as much as to fill them.
+pub(crate) fn take_filled(length: usize) -> Vec<u8> {
+    let mut buffer = used();
+    buffer.resize(length, 0);
+    buffer
+}
+
+fn used() -> Vec<u8> {
     pool().pop().unwrap_or_default()
 }
 
@@ -30,8 +43,7 @@ impl AsRef<[u8]> for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.0);
-        buffer.clear();
+        let buffer = std::mem::take(&mut self.0);
         let mut pool = pool();
         if pool.len() < KEPT {
             pool.push(buffer);
@@ -58,6 +70,7 @@ mod tests {
             let part = bytes.slice(10..20);
             drop(bytes);
             assert_eq!(part, [round; 10].as_slice());
+            assert_eq!(take_filled(700).len(), 700);
         }
         assert!(pool().len() <= KEPT);
     }

@@ -33,7 +33,8 @@
 //!
 //! Invariant: absence is `Ok(None)` and every other trouble is an error; a disk that does not
 //! answer must never look like a blob that does not exist. No file I/O runs on an async
-//! thread, except the unlink and the last small write of a spool file that is given away.
+//! thread, except reads that the kernel refuses where they would wait for a disk, the unlink and the
+//! last small write of a spool file that is given away.
 //!
 //! [`Durability::Strict`]: artifact_core::ports::Durability::Strict
 //! [`Staging`]: artifact_core::ports::Staging

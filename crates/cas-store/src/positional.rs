@@ -1,10 +1,10 @@
 //! Reads by position: no shared cursor, so any number of readers share one open file.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 
 use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
 /// Appends up to `length` bytes of `file` from `offset` to `buffer` and returns how many; fewer
 /// only at the end of the file. Reads into spare capacity, which is not cleared first.
@@ -38,6 +38,13 @@ pub(crate) fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec
     Ok(buffer)
 }
 
+/// Fills the beginning of `buffer` with what the kernel has in memory of `file` from `offset`, and
+/// returns how much that is. Fails where it would have to wait for a disk, or cannot tell.
+pub(crate) fn read_in_memory(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    Ok(preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT)?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -63,5 +70,17 @@ mod tests {
         buffer.extend_from_slice(b"head:");
         assert_eq!(append_at(&mut buffer, &file, 1, 4).unwrap(), 4);
         assert_eq!(buffer, b"head:1234");
+    }
+
+    #[test]
+    fn what_the_kernel_has_in_memory_is_read_as_far_as_it_is_there() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let mut buffer = *b"--------";
+        match read_in_memory(&file, 4, &mut buffer) {
+            Ok(count) => assert_eq!((count, &buffer), (6, b"456789--")),
+            // Not every file system can tell.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        }
     }
 }
