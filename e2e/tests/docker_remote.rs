@@ -16,6 +16,8 @@ on_both_profiles! {
     upstreams_refusal_is_an_absence_and_asks_nobody_for_credentials,
     banned_tags_and_images_that_no_pattern_admits_are_refused_unasked,
     a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists,
+    what_a_tag_led_to_is_asked_of_the_member_that_had_the_tag,
+    no_upstream_is_asked_for_a_digest_that_a_member_holds,
     a_member_that_fails_is_never_passed_over,
     pushes_to_a_remote_are_unsupported,
     a_push_to_a_virtual_repository_goes_to_its_deployment_member,
@@ -96,7 +98,7 @@ async fn a_pull_asks_upstream_once_and_then_nobody(profile: Profile) -> Result<(
         assert_eq!(header(&answer, "docker-content-digest"), Some(&*digest("a layer")));
         assert_eq!(header(&answer, "content-type"), Some("application/octet-stream"));
     }
-    assert_eq!(origin.requests().len(), 3, "{:?}", asked(&origin));
+    assert_eq!(origin.requests().len(), 2, "{:?}", asked(&origin));
     origin.stop().await;
     assert_eq!(server.get(&layer).await?.status, 200);
     assert_eq!(server.get(tag).await?.status, 200);
@@ -254,6 +256,61 @@ async fn a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_l
     assert_eq!(server.get(&layer).await?.text(), "only there");
     let listed: Value = serde_json::from_str(&server.get("/v2/all/app/tags/list").await?.text())?;
     assert_eq!(listed, json!({"name": "all/app", "tags": ["v1", "v2"]}));
+    Ok(())
+}
+
+async fn what_a_tag_led_to_is_asked_of_the_member_that_had_the_tag(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let (one, other) = (Origin::start().await, Origin::start().await);
+    let manifest = publish(&other, "app", "v1", "a layer");
+    remote(&server, "one", "docker", one.base_url()).await?;
+    remote(&server, "other", "docker", other.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["one", "other"]).await?;
+    let seen = head(&server, "/v2/all/app/manifests/v1").await?;
+    let found = header(&seen, "docker-content-digest").context("no digest")?.to_owned();
+    assert_eq!(found, digest(&manifest));
+    let by_digest = server.get(&format!("/v2/all/app/manifests/{found}")).await?;
+    assert_eq!(by_digest.text(), manifest);
+    for blob in ["a layer", "{}"] {
+        let answer = server.get(&format!("/v2/all/app/blobs/{}", digest(blob))).await?;
+        assert_eq!(answer.text(), blob);
+        assert_eq!(header(&answer, "x-artifact-member"), Some("other"));
+    }
+    assert_eq!(asked(&one), ["GET /v2/app/manifests/v1"]);
+    Ok(())
+}
+
+async fn no_upstream_is_asked_for_a_digest_that_a_member_holds(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let (mut one, other) = (Origin::start().await, Origin::start().await);
+    let manifest = publish(&other, "app", "v1", "cached");
+    let (manifest, layer) = (digest(&manifest), digest("cached"));
+    remote(&server, "one", "docker", one.base_url()).await?;
+    remote(&server, "other", "docker", other.base_url()).await?;
+    local(&server, "own", "docker").await?;
+    virtual_of(&server, "all", "docker", &["one", "other", "own"]).await?;
+    let pushed = format!("/v2/own/app/blobs/uploads/?digest={}", digest("pushed"));
+    let stored = server.http().send(Method::POST, &server.url(&pushed), &[], "pushed").await?;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    for path in [format!("manifests/{manifest}"), format!("blobs/{layer}")] {
+        assert_eq!(server.get(&format!("/v2/other/app/{path}")).await?.status, 200);
+    }
+    let before = other.requests().len();
+    for (path, member) in [
+        (format!("manifests/{manifest}"), "other"),
+        (format!("blobs/{layer}"), "other"),
+        (format!("blobs/{}", digest("pushed")), "own"),
+    ] {
+        for method in [Method::HEAD, Method::GET] {
+            let url = server.url(&format!("/v2/all/app/{path}"));
+            let answer = server.http().send(method, &url, &[], "").await?;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(header(&answer, "x-artifact-member"), Some(member), "{path}");
+        }
+    }
+    assert_eq!((one.requests().len(), other.requests().len()), (0, before));
+    one.stop().await;
+    assert_eq!(server.get(&format!("/v2/all/app/blobs/{layer}")).await?.status, 200);
     Ok(())
 }
 

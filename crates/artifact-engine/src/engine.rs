@@ -26,6 +26,7 @@ use crate::described::describe;
 use crate::flight::{Board, SharedFlight, SpareRoom};
 use crate::hosting::Promises;
 use crate::mount::{Mount, REGISTRY_ROOT};
+use crate::pins::Pins;
 use crate::providers::Providers;
 use crate::remote::{self, Wanted};
 use crate::renditions::Renditions;
@@ -104,6 +105,7 @@ impl Engine {
             assemblies: Assemblies::default(),
             surveys: Surveys::new(),
             promises: Promises::new(),
+            pins: Pins::new(),
             configuration: Arc::new(configuration),
             accesses,
             collector: Arc::new(Collector::new(&parts, &settings, Arc::clone(&statistics))),

@@ -2,6 +2,8 @@
 
 use artifact_core::RowKey;
 
+use crate::pins::Pin;
+
 /// Upstream said that this does not exist.
 pub(crate) fn negative(key: &RowKey) -> String {
     format!("negative:{}:{}:{}", key.repository, key.variant, key.path)
@@ -20,6 +22,11 @@ pub(crate) fn vanished(key: &RowKey) -> String {
 /// The lease of whoever fetches it.
 pub(crate) fn lease(key: &RowKey) -> String {
     format!("lease:{}:{}:{}", key.repository, key.variant, key.path)
+}
+
+/// The member that gave something of a package last.
+pub(crate) fn pin(pin: &Pin) -> String {
+    format!("pin:{}:{}", pin.repository, pin.package)
 }
 
 /// The topic under which replicas say that a fetch has ended; the message is the key of its lease.

@@ -74,6 +74,7 @@
 
 mod acceptance;
 mod access_log;
+mod addressed;
 pub mod admin;
 mod answer;
 mod assembled;
@@ -83,6 +84,7 @@ mod collector;
 mod companions;
 mod configuration;
 mod contradictions;
+mod copies;
 mod crash_point;
 mod described;
 mod documents;
@@ -97,6 +99,7 @@ mod local;
 mod mount;
 mod multipart;
 mod passthrough;
+mod pins;
 mod policy;
 mod providers;
 mod public_keys;

@@ -15,6 +15,7 @@ use http::Method;
 
 use crate::answer::{self, CacheNote, Streaming};
 use crate::call::Call;
+use crate::copies;
 use crate::documents;
 use crate::flight::{Job, Joined, Passenger, Phase, lead};
 use crate::freshness::{Lifetimes, Plan, decide};
@@ -104,6 +105,7 @@ pub(crate) async fn serve(
 
 async fn serve_slowly(shared: &Arc<Shared>, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Reply> {
     let held = match shared.rows.get(&wanted.key).await {
+        Ok(None) => copies::adopt(shared, wanted).await,
         Ok(held) => held,
         Err(error) => return without_metadata(shared, call, wanted, error).await,
     };

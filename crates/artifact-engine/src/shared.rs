@@ -12,6 +12,7 @@ use crate::configuration::Configuration;
 use crate::engine::EngineParts;
 use crate::flight::{Board, SpareRoom};
 use crate::hosting::Promises;
+use crate::pins::Pins;
 use crate::renditions::Renditions;
 use crate::rows::Rows;
 use crate::settings::Settings;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) assemblies: Assemblies,
     pub(crate) surveys: Surveys,
     pub(crate) promises: Promises,
+    pub(crate) pins: Pins,
     pub(crate) accesses: Accesses,
     pub(crate) collector: Arc<Collector>,
     /// Every spawned task is owned here.

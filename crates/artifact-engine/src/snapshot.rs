@@ -91,6 +91,11 @@ impl Mounted {
         self.rules.denial(subject)
     }
 
+    /// Whether upstream is shown a credential.
+    pub(crate) fn has_credential(&self) -> bool {
+        self.upstream.as_ref().is_some_and(|upstream| upstream.credential.is_some())
+    }
+
     /// Its path below our origin, without a trailing slash.
     pub fn path(&self) -> String {
         mount_path(self.provider.mount_point(), self.kind(), self.name())

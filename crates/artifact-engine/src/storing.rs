@@ -42,6 +42,27 @@ pub(crate) async fn store<T>(
     stored
 }
 
+/// Does what `refer` does: writing a row that refers to a blob which is stored already. `None` if it is not.
+pub(crate) async fn refer_to_stored<T>(
+    shared: &Shared,
+    id: BlobId,
+    size: u64,
+    refer: impl Future<Output = Result<T>>,
+) -> Result<Option<T>> {
+    let pin = pin(shared, id).await?;
+    let referred = async {
+        let is_stored = match pin.found {
+            Pinned::Live => true,
+            Pinned::Absent => false,
+            Pinned::Revived => shared.parts.blobs.stat(id).await? == Some(size),
+        };
+        if is_stored { refer.await.map(Some) } else { Ok(None) }
+    }
+    .await;
+    pin.release(shared);
+    referred
+}
+
 /// A blob that is not collected until the pin is released, or ends by itself.
 #[must_use]
 pub(crate) struct Pin {

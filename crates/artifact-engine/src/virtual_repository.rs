@@ -100,13 +100,10 @@ pub(crate) async fn serve(
         (Shape::File, Origin::Index { index, unlisted }) => {
             walk.serve_listed(target, index, unlisted.is_some()).await
         }
-        (
-            Shape::File,
-            Origin::Upstream(_)
-            | Origin::Addressed { .. }
-            | Origin::Elsewhere(_)
-            | Origin::Relayed { .. },
-        ) => walk.serve_first(target).await,
+        (Shape::File, Origin::Addressed { .. }) => walk.serve_addressed(target).await,
+        (Shape::File, Origin::Upstream(_) | Origin::Elsewhere(_) | Origin::Relayed { .. }) => {
+            walk.serve_first(target).await
+        }
     }
 }
 
@@ -207,21 +204,21 @@ fn name_member(reply: &mut Reply, member: &Mounted) {
 }
 
 /// How one member answered.
-enum Tried<T> {
+pub(crate) enum Tried<T> {
+    /// With this.
     Found(T),
+    /// It does not have it, for this reason.
     Absent(Error),
 }
 
 /// Absence continues the walk; so does a refusal by the member's own rules, which say what it is
 /// for. Everything else stops.
-fn tried<T>(member: &Mounted, result: Result<T>) -> Result<Tried<T>> {
-    let has_credential =
-        member.upstream.as_ref().is_some_and(|upstream| upstream.credential.is_some());
+pub(crate) fn tried<T>(member: &Mounted, result: Result<T>) -> Result<Tried<T>> {
     match result {
         Ok(found) => Ok(Tried::Found(found)),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::Gone | ErrorKind::Denied => Ok(Tried::Absent(error)),
-            ErrorKind::UpstreamAuth if !has_credential => Ok(Tried::Absent(error)),
+            ErrorKind::UpstreamAuth if !member.has_credential() => Ok(Tried::Absent(error)),
             _ => Err(error),
         },
     }
@@ -248,11 +245,12 @@ fn has_documents(member: &Mounted) -> bool {
 
 /// One request on its way over the members.
 #[derive(Clone, Copy)]
-struct Walk<'a> {
-    shared: &'a Arc<Shared>,
-    call: &'a Call<'a>,
+pub(crate) struct Walk<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) call: &'a Call<'a>,
     definition: &'a Virtual,
-    members: &'a [Arc<Mounted>],
+    /// In order of precedence.
+    pub(crate) members: &'a [Arc<Mounted>],
 }
 
 impl<'a> Walk<'a> {
@@ -261,7 +259,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What `member` has to be asked for; `None` if it cannot have what was asked for.
-    fn asked_of(self, member: &Mounted) -> Result<Option<Target>> {
+    pub(crate) fn asked_of(self, member: &Mounted) -> Result<Option<Target>> {
         let request = PackageRequest { remote: remote_of(member), ..self.call.package_request() };
         match member.provider.classify(&request) {
             Ok(Route::Serve(target)) => Ok(Some(target)),
@@ -359,7 +357,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A file without an index comes from the first member that has it.
-    async fn serve_first(self, target: &Target) -> Result<Reply> {
+    pub(crate) async fn serve_first(self, target: &Target) -> Result<Reply> {
         let mut absent = Vec::new();
         for member in self.members {
             if let Some(reply) = self.answer_of(member) {
@@ -367,7 +365,10 @@ impl<'a> Walk<'a> {
             }
             let Some(asked) = self.asked_of(member)? else { continue };
             match tried(member, self.serve_from(member, target, &asked).await)? {
-                Tried::Found(reply) => return Ok(reply),
+                Tried::Found(reply) => {
+                    self.pin(target, member).await;
+                    return Ok(reply);
+                }
                 Tried::Absent(error) => absent.push(error),
             }
         }
@@ -375,7 +376,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What was `asked` of `member` as the answer to a request for `target`.
-    async fn serve_from(
+    pub(crate) async fn serve_from(
         self,
         member: &Arc<Mounted>,
         target: &Target,

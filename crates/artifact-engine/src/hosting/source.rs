@@ -1,6 +1,6 @@
 //! Files that are here already: they become visible under another name without being sent again.
 
-use artifact_core::ports::{Pinned, Precondition, PublishedSet, RowSet};
+use artifact_core::ports::{Precondition, PublishedSet, RowSet};
 use artifact_core::{ArtifactRow, Beginning, Definition, Digest, Outcome, Result, RowKey, Source};
 
 use super::{Conversation, key};
@@ -21,33 +21,23 @@ impl Conversation<'_> {
     ) -> Result<Option<Reply>> {
         let Some(row) = self.find(source).await? else { return Ok(None) };
         let path = self.rules.file_path(&beginning.name, &source.digest);
-        let meta = &self.shared.parts.meta;
-        let pin = storing::pin(self.shared, row.blob).await?;
-        let is_stored = match pin.found {
-            Pinned::Live => true,
-            Pinned::Absent => false,
-            Pinned::Revived => self.shared.parts.blobs.stat(row.blob).await? == Some(row.size),
+        let (blob, size) = (row.blob, row.size);
+        let now = self.shared.parts.clock.now();
+        let row = ArtifactRow {
+            key: self.key(&path),
+            fetched_at: now,
+            validated_at: now,
+            generation: 0,
+            ..row
         };
-        let taken = if is_stored {
-            let now = self.shared.parts.clock.now();
-            let row = ArtifactRow {
-                key: self.key(&path),
-                fetched_at: now,
-                validated_at: now,
-                generation: 0,
-                ..row
-            };
-            let set = RowSet {
-                rows: vec![(row, Precondition::Any)],
-                promised_at: Some(now),
-                ..RowSet::default()
-            };
-            meta.publish_set(set).await.map(Some)
-        } else {
-            Ok(None)
+        let set = RowSet {
+            rows: vec![(row, Precondition::Any)],
+            promised_at: Some(now),
+            ..RowSet::default()
         };
-        pin.release(self.shared);
-        let Some(PublishedSet::Stored(rows)) = taken? else { return Ok(None) };
+        let publish = self.shared.parts.meta.publish_set(set);
+        let taken = storing::refer_to_stored(self.shared, blob, size, publish).await?;
+        let Some(PublishedSet::Stored(rows)) = taken else { return Ok(None) };
         for row in rows {
             self.shared.rows.keep(row);
         }

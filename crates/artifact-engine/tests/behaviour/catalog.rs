@@ -10,7 +10,8 @@
 //! broken                             cannot be read
 //! ```
 //!
-//! A part of a set lists `<path> <sha256 or ->`, or `elsewhere <url>` for files that are there.
+//! A part of a set lists `<path> <sha256 or ->`, or `elsewhere <url>` for files that are there. Of
+//! other names there are `<name>/tag/<tag>`, which changes, and `<name>/by-digest/<sha256>`, which does not.
 
 use std::io::Read;
 
@@ -31,6 +32,7 @@ pub(crate) struct Catalog {
     package_type: PackageType,
     pub(crate) republishing: Republishing,
     pub(crate) ownership: Ownership,
+    pub(crate) digest_header: Option<&'static str>,
 }
 
 impl Catalog {
@@ -40,6 +42,7 @@ impl Catalog {
             package_type: "catalog".parse().unwrap(),
             republishing: Republishing::Followed,
             ownership: Ownership::Union,
+            digest_header: None,
         }
     }
 
@@ -49,6 +52,16 @@ impl Catalog {
             package_type: "owned".parse().unwrap(),
             republishing: Republishing::Reported,
             ownership: Ownership::ByName,
+            digest_header: None,
+        }
+    }
+
+    /// One whose names lead to digests.
+    pub(crate) fn addressed() -> Self {
+        Self {
+            package_type: "addressed".parse().unwrap(),
+            digest_header: Some("x-digest"),
+            ..Self::united()
         }
     }
 }
@@ -88,12 +101,25 @@ fn listed(path: &str, unlisted: Option<&str>) -> Target {
     Target { class, ..target(path, Shape::File, origin) }
 }
 
+fn of_package(package: &str, path: &str) -> Result<Target, Reject> {
+    let (class, origin) = match path[package.len()..].split('/').collect::<Vec<_>>().as_slice() {
+        ["", "tag", _] => (Class::Mutable, Origin::Upstream(path.to_owned())),
+        ["", "by-digest", hex] => {
+            let digest = digest(hex).ok_or_else(|| Reject::bad_request("no digest"))?;
+            (Class::Immutable, Origin::Addressed { reference: path.to_owned(), digest })
+        }
+        _ => return Err(Reject::not_found("no such path")),
+    };
+    let package = Some(package.to_owned());
+    Ok(Target { package, class, ..target(path, Shape::File, origin) })
+}
+
 fn digest(hex: &str) -> Option<Digest> {
     Digest::from_hex(Algorithm::Sha256, hex).ok()
 }
 
 fn fact(document: &SourceDocument<'_>, number: usize, path: &str, hash: &str) -> FileFact {
-    let root = document.url.unwrap().strip_suffix(document.path.as_str()).unwrap();
+    let root = document.url.unwrap().strip_suffix(document.path.as_str()).unwrap_or_default();
     FileFact {
         document: number,
         url: format!("{root}{path}"),
@@ -120,6 +146,7 @@ impl Provider for Catalog {
         Defaults {
             republishing: self.republishing,
             ownership: self.ownership,
+            digest_header: self.digest_header,
             ..Defaults::default()
         }
     }
@@ -155,7 +182,7 @@ impl Provider for Catalog {
                     ..target(path, Shape::File, Origin::Upstream(path.to_owned()))
                 }
             }
-            _ => return Err(Reject::not_found("no such path")),
+            package => of_package(package, path)?,
         }))
     }
 

@@ -13,6 +13,7 @@ mod garbage;
 mod hosting;
 mod indexes;
 mod outages;
+mod pins;
 mod policy;
 mod replicas;
 mod slow_store;

@@ -154,6 +154,7 @@ impl World {
             Arc::new(provider_pypi::PypiProvider::new()),
             Arc::new(Catalog::united()),
             Arc::new(Catalog::owned()),
+            Arc::new(Catalog::addressed()),
         ];
         let parts = EngineParts {
             meta: Arc::clone(&meta) as _,
