@@ -18,6 +18,8 @@ on_both_profiles! {
     a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists,
     what_a_tag_led_to_is_asked_of_the_member_that_had_the_tag,
     no_upstream_is_asked_for_a_digest_that_a_member_holds,
+    tags_are_listed_in_pages_and_without_those_that_are_banned,
+    a_list_of_tags_outlives_its_registry_and_says_so,
     a_member_that_fails_is_never_passed_over,
     pushes_to_a_remote_are_unsupported,
     a_push_to_a_virtual_repository_goes_to_its_deployment_member,
@@ -311,6 +313,73 @@ async fn no_upstream_is_asked_for_a_digest_that_a_member_holds(profile: Profile)
     assert_eq!((one.requests().len(), other.requests().len()), (0, before));
     one.stop().await;
     assert_eq!(server.get(&format!("/v2/all/app/blobs/{layer}")).await?.status, 200);
+    Ok(())
+}
+
+/// The tags on a page, and the link to the next one.
+async fn page(server: &Server, path: &str) -> Result<(Value, Option<String>)> {
+    let answer = server.get(path).await?;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    let link = header(&answer, "link").map(ToOwned::to_owned);
+    Ok((serde_json::from_str(&answer.text())?, link))
+}
+
+async fn tags_are_listed_in_pages_and_without_those_that_are_banned(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let (one, other) = (Origin::start().await, Origin::start().await);
+    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
+    one.on("/v2/app/tags/list", Script::sequence([list(&["b", "a", "bad"]), list(&[])]));
+    other.on("/v2/app/tags/list", Script::sequence([list(&["c"]), list(&[])]));
+    let body = json!({
+        "name": "one", "package_type": "docker", "base_url": one.base_url().as_str(),
+        "ban_tags_enabled": true, "ban_tags": ["bad"],
+    });
+    let made = server.http().post_json(&server.url("/api/v2/remotes"), &body).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    remote(&server, "other", "docker", other.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["one", "other"]).await?;
+    for query in ["n=-1", "n=x"] {
+        let refused = server.get(&format!("/v2/all/app/tags/list?{query}")).await?;
+        let found = (refused.status.as_u16(), error_code(&refused)?);
+        assert_eq!(found, (400, "PAGINATION_NUMBER_INVALID".to_owned()));
+    }
+    assert_eq!(one.requests().len(), 0);
+    let next = |path: &str| Some(format!("</v2/{path}>; rel=\"next\""));
+    for (path, tags, link) in [
+        ("all/app/tags/list", json!(["a", "b", "c"]), None),
+        ("all/app/tags/list?n=2", json!(["a", "b"]), next("all/app/tags/list?last=b&n=2")),
+        ("all/app/tags/list?last=b&n=2", json!(["c"]), None),
+        ("all/app/tags/list?n=0", json!([]), None),
+        ("one/app/tags/list?n=1", json!(["a"]), next("one/app/tags/list?last=a&n=1")),
+        ("one/app/tags/list?last=a&n=1", json!(["b"]), None),
+    ] {
+        let name = path.split_once("/tags").map(|(name, _)| name);
+        let found = page(&server, &format!("/v2/{path}")).await?;
+        assert_eq!(found, (json!({"name": name, "tags": tags}), link), "{path}");
+    }
+    assert_eq!((one.requests().len(), other.requests().len()), (2, 2), "{:?}", asked(&one));
+    Ok(())
+}
+
+async fn a_list_of_tags_outlives_its_registry_and_says_so(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let mut origin = Origin::start().await;
+    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
+    origin.on("/v2/app/tags/list", Script::sequence([list(&["v1"]), list(&[])]));
+    let body = json!({
+        "name": "hub", "package_type": "docker", "base_url": origin.base_url().as_str(), "mutable_ttl": 0,
+    });
+    let made = server.http().post_json(&server.url("/api/v2/remotes"), &body).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let path = "/v2/hub/app/tags/list";
+    let fresh = server.get(path).await?;
+    assert_eq!((fresh.status.as_u16(), header(&fresh, "warning")), (200, None));
+    origin.stop().await;
+    let stale = server.get(path).await?;
+    assert_eq!((stale.status.as_u16(), stale.text()), (200, fresh.text()));
+    assert!(header(&stale, "warning").is_some_and(|text| text.starts_with("299 - \"")));
     Ok(())
 }
 

@@ -34,10 +34,10 @@ pub use name::{InvalidName, PackageType, RepositoryId, RepositoryName, TokenName
 pub use path::{EncodedSlash, InvalidPath, PathRules, RepoPath, encode_path};
 pub use problem::{ErrorBody, Problem};
 pub use provider::{
-    Base, Defaults, DocumentError, DocumentKind, Entry, Facts, FileFact, Forward, HEADER, Hosting,
-    Inspection, MEMBERS, MountPoint, Origin, Owner, Ownership, PackageRequest, Part, Presence,
-    Provider, Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape, Snippet,
-    SnippetContext, SourceDocument, Target, Template, UploadPlan,
+    Base, Defaults, DocumentError, DocumentKind, Entry, Excerpt, Facts, FileFact, Forward, HEADER,
+    Hosting, Inspection, MEMBERS, MountPoint, Origin, Owner, Ownership, PackageRequest, Part,
+    Presence, Provider, Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape,
+    Snippet, SnippetContext, SourceDocument, Target, Template, UploadPlan,
 };
 pub use publishing::{
     Beginning, CatalogRequest, Continuation, Described, Fault, Intent, ListRequest, NamedFile,

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method};
 use crate::signer::{KeyKind, PublicKeys, Signer};
 use crate::{
     Algorithm, Assembly, Class, Digest, Digests, Error, ErrorBody, ErrorKind, PackageType,
-    PathRules, Problem, Publishing, Remote, RepoPath, RepositoryKind, Timestamp, Variant,
+    PathRules, Problem, Publishing, Remote, RepoPath, RepositoryKind, Timestamp, Variant, Worded,
     encode_path,
 };
 
@@ -60,6 +60,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// body as always. Our answers have the rendition [`HEADER`] as its value, beside the body.
     fn header_of(&self, _kind: DocumentKind) -> Option<&'static str> {
         None
+    }
+
+    /// The answer to a request for a part of a document, such as a page, or to any for one whose rendition is not
+    /// what is sent. Its status is that of success. `None`: the rendition as it is.
+    fn excerpt(&self, _asked: &Excerpt<'_>) -> Result<Option<Worded>, Reject> {
+        Ok(None)
     }
 
     /// An error in the form that this type's clients print.
@@ -393,6 +399,8 @@ pub struct SourceDocument<'a> {
     pub source: &'a Variant,
     /// The repository that it comes from.
     pub member: &'a str,
+    /// The definition of that, if it is a remote.
+    pub remote: Option<&'a Remote>,
     /// Where that repository stands among those whose documents are given; companions have the
     /// number of the document that asked for them.
     pub position: usize,
@@ -437,6 +445,19 @@ pub struct Rewritten {
     pub renditions: Vec<Rendition>,
     /// What the index says of the files it lists.
     pub facts: Facts,
+}
+
+/// A document that was rendered, and a request for it or a part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt<'a> {
+    /// Which document.
+    pub kind: DocumentKind,
+    /// The rendition that [`Provider::classify`] chose, whole.
+    pub whole: &'a Template,
+    /// The request.
+    pub request: &'a PackageRequest<'a>,
+    /// The path of the repository that was addressed, without a trailing slash.
+    pub mount: &'a str,
 }
 
 /// One representation of a document.

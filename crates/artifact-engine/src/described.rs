@@ -2,7 +2,7 @@
 
 use artifact_core::{Described, RowKey, Shape, Target};
 use http::header::{CONTENT_TYPE, WARNING};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::request::{CacheResult, Reply};
 use crate::shared::Shared;
@@ -39,6 +39,13 @@ pub(crate) fn describe(shared: &Shared, member: &Mounted, target: &Target, reply
         }
     }
     if reply.outcome.result == CacheResult::Stale {
-        reply.headers.insert(WARNING, STALE);
+        warn(member, &mut reply.headers);
+    }
+}
+
+/// Says that what is sent is stale, if the type's clients tell people.
+pub(crate) fn warn(mounted: &Mounted, headers: &mut HeaderMap) {
+    if mounted.provider.publishing().is_some() {
+        headers.insert(WARNING, STALE);
     }
 }

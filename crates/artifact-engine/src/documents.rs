@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use artifact_core::ports::BlobPayload;
 use artifact_core::{
-    BlobId, Class, DocumentKind, Error, ErrorKind, FileFact, Inspection, Result, RewriteContext,
-    Shape, Signer, SourceDocument, Target, Timestamp, Variant,
+    BlobId, Class, DocumentKind, Error, ErrorKind, Excerpt, FileFact, Inspection, Result,
+    RewriteContext, Shape, Signer, SourceDocument, Target, Timestamp, Variant, Worded,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -17,8 +17,9 @@ use http::HeaderName;
 
 use crate::answer::{self, CacheNote};
 use crate::assembled;
-use crate::call::{Call, admit};
+use crate::call::{Call, admit, remote_of};
 use crate::companions::{Placed, gather};
+use crate::described::warn;
 use crate::flight::{Passenger, Phase};
 use crate::freshness::Plan;
 use crate::hosting;
@@ -81,32 +82,46 @@ pub(crate) async fn serve_sources(
     let Some(note) = sources.first().map(|source| source.note) else {
         return Err(Error::new(ErrorKind::NotFound, "no member has this document"));
     };
-    let variant = wanted_variant(target)?;
     let rendered = rendered(shared, call.mounted, target, sources, call.view()).await?;
-    let encoding = negotiate(call.request.headers);
-    let base_url = call.base_url();
-    let Rendered { key, set, .. } = &rendered;
-    let encoded = shared.renditions.encoded(key, set, variant, encoding, &base_url).await?;
     for placed in &rendered.sources {
         if let Content::Stored(hot) = &placed.source.content {
             shared.accesses.note(&hot.row.key);
         }
     }
+    let validated = rendered.sources.iter().map(|placed| placed.source.validated_at).min();
+    let validated_at = validated.unwrap_or_else(|| shared.parts.clock.now());
+    let class = Class::Mutable;
+    let Rendered { key, set, .. } = &rendered;
+    if let Some(Worded { headers, body, .. }) = excerpt(call, target, &rendered)? {
+        let content = answer::InMemory { headers, etag: None, body, class, validated_at };
+        return answer::from_memory(shared, &call.asking(), content, note);
+    }
+    let encoding = negotiate(call.request.headers);
+    let base_url = call.base_url();
+    let variant = wanted_variant(target)?;
+    let encoded = shared.renditions.encoded(key, set, variant, encoding, &base_url).await?;
     let mut headers = encoded.headers.clone();
     if let Some(name) = call.mounted.provider.header_of(kind_of(target))
         && let Some(value) = set.header(&base_url)
     {
         headers.insert(HeaderName::from_static(name), value);
     }
-    let validated = rendered.sources.iter().map(|placed| placed.source.validated_at).min();
-    let content = answer::InMemory {
-        headers,
-        etag: Some(&encoded.etag),
-        body: encoded.body.clone(),
-        class: Class::Mutable,
-        validated_at: validated.unwrap_or_else(|| shared.parts.clock.now()),
-    };
+    let (etag, body) = (Some(encoded.etag.as_str()), encoded.body.clone());
+    let content = answer::InMemory { headers, etag, body, class, validated_at };
     answer::from_memory(shared, &call.asking(), content, note)
+}
+
+/// The part of a document that the request asks for; `None` for the whole.
+fn excerpt(call: &Call<'_>, target: &Target, rendered: &Rendered) -> Result<Option<Worded>> {
+    let Some(whole) = rendered.set.text(wanted_variant(target)?) else { return Ok(None) };
+    let (request, mount) = (&call.package_request(), &*call.mount_path());
+    let excerpt = Excerpt { kind: kind_of(target), whole, request, mount };
+    let Some(mut worded) = call.mounted.provider.excerpt(&excerpt)? else { return Ok(None) };
+    let is_stale = |placed: &Placed| matches!(placed.source.note, CacheNote::Stale { .. });
+    if rendered.sources.iter().any(is_stale) {
+        warn(call.mounted, &mut worded.headers);
+    }
+    Ok(Some(worded))
 }
 
 /// What the index `index` of `mounted` says of the file at `path`.
@@ -235,6 +250,7 @@ impl Loaded {
             path: &self.target.path,
             source: &self.target.source,
             member: self.mounted.name(),
+            remote: remote_of(&self.mounted),
             position: self.position,
             url: self.url.as_deref(),
             content_type: self.content_type.as_deref(),

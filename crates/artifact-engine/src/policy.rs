@@ -186,6 +186,7 @@ fn one_line(problem: &regex::Error) -> String {
 fn fingerprint(remote: &Remote) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&remote.patterns, &remote.blocklist).hash(&mut hasher);
+    (remote.ban_tags_enabled, &remote.ban_tags).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -251,6 +252,9 @@ pub(crate) mod tests {
     fn the_fingerprint_follows_the_lists() {
         let open = Rules::compile(&remote()).unwrap().fingerprint();
         let blocked = Remote { blocklist: list(&["x"]), ..remote() };
-        assert_ne!(open, Rules::compile(&blocked).unwrap().fingerprint());
+        let banned = Remote { ban_tags_enabled: true, ban_tags: list(&["x"]), ..remote() };
+        for changed in [blocked, banned] {
+            assert_ne!(open, Rules::compile(&changed).unwrap().fingerprint());
+        }
     }
 }

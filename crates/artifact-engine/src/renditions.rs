@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use artifact_core::{
     BlobId, Error, ErrorKind, Facts, HEADER, Rendition, RepoPath, RepositoryId, Result, Rewritten,
-    Variant,
+    Template, Variant,
 };
 use bytes::Bytes;
 use flate2::Compression;
@@ -64,6 +64,11 @@ pub(crate) struct RenderedSet {
 impl RenderedSet {
     fn rendition(&self, variant: &Variant) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| rendition.variant == *variant)
+    }
+
+    /// The text of a rendition.
+    pub(crate) fn text(&self, variant: &Variant) -> Option<&Template> {
+        self.rendition(variant).map(|rendition| &rendition.body)
     }
 
     /// What is said in a header, with `base_url` in its holes.
@@ -349,7 +354,7 @@ mod tests {
         let rendition = Rendition {
             variant: Variant::new("full"),
             content_type: "application/json",
-            body: artifact_core::Template::fixed(vec![b'x'; length]),
+            body: Template::fixed(vec![b'x'; length]),
         };
         Rewritten { renditions: vec![rendition], facts: Facts::default() }
     }

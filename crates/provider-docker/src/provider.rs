@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use artifact_core::{
-    Assembly, Defaults, DocumentError, ErrorBody, Hosting, Inspection, MountPoint, Ownership,
-    PackageRequest, PackageType, PathRules, Problem, Provider, Publishing, Reject, RewriteContext,
-    Rewritten, Route, Snippet, SnippetContext, SourceDocument,
+    Assembly, Defaults, DocumentError, ErrorBody, Excerpt, Hosting, Inspection, MountPoint,
+    Ownership, PackageRequest, PackageType, PathRules, Problem, Provider, Publishing, Reject,
+    RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument, Worded,
 };
 
 use crate::{error_body, remote, snippets};
@@ -73,6 +73,10 @@ impl Provider for DockerProvider {
         context: &RewriteContext<'_>,
     ) -> Result<Rewritten, DocumentError> {
         remote::rewrite(documents, context)
+    }
+
+    fn excerpt(&self, asked: &Excerpt<'_>) -> Result<Option<Worded>, Reject> {
+        remote::excerpt(asked)
     }
 
     fn error_body(&self, problem: &Problem<'_>) -> ErrorBody {

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, not marked as tests themselves")]
 
 use artifact_core::{
-    Class, DocumentError, DocumentKind, ErrorKind, Origin, Owner, PackageRequest, Provider, Reject,
-    Remote, RepoPath, RepositoryKind, RewriteContext, Route, Shape, SourceDocument, Target,
-    Timestamp, Variant,
+    Class, DocumentError, DocumentKind, ErrorKind, Excerpt, Origin, Owner, PackageRequest,
+    Provider, Reject, Remote, RepoPath, RepositoryKind, RewriteContext, Route, Shape,
+    SourceDocument, Target, Template, Timestamp, Variant, Worded,
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -187,11 +187,13 @@ fn what_is_malformed_is_never_asked_of_upstream() {
 struct Sent {
     target: Target,
     body: Bytes,
+    remote: Remote,
 }
 
 impl Sent {
     fn new(target: Target, body: &str) -> Self {
-        Self { target, body: Bytes::copy_from_slice(body.as_bytes()) }
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Self { target, body, remote: Remote::new(QUAY) }
     }
 
     fn document(&self) -> SourceDocument<'_> {
@@ -201,6 +203,7 @@ impl Sent {
             path: &self.target.path,
             source: &self.target.source,
             member: "m",
+            remote: Some(&self.remote),
             position: 0,
             url: None,
             content_type: None,
@@ -225,7 +228,7 @@ fn rewrite(
         &documents,
         &RewriteContext {
             repository: "r",
-            wanted: &Variant::new("json"),
+            wanted: &Variant::new("whole"),
             admits,
             secure: true,
             kind: RepositoryKind::Remote,
@@ -235,7 +238,7 @@ fn rewrite(
         },
     )?;
     let [rendition] = rewritten.renditions.as_slice() else { panic!("{rewritten:?}") };
-    assert_eq!(rendition.variant, Variant::new("json"));
+    assert_eq!(rendition.variant, Variant::new("whole"));
     let body = rendition.body.fill("https://never.example");
     Ok((String::from_utf8(body.to_vec()).unwrap(), rendition.content_type))
 }
@@ -262,7 +265,7 @@ fn a_registry_without_pages_is_asked_twice_and_no_more() {
     let second = Sent::new(first.next().unwrap(), whole);
     assert_eq!(second.next(), None);
     let (body, _) = rewrite(&[first, second], "a/_list", &|_| true).unwrap();
-    assert_eq!(body, r#"{"name":"r/a","tags":["a","b"]}"#);
+    assert_eq!(body, "a\nb");
 }
 
 #[test]
@@ -270,15 +273,112 @@ fn tags_are_united_in_order_of_bytes_without_what_is_refused() {
     let list = |body: &str| Sent::new(target(HUB, "alpine/tags/list"), body);
     let sent = [list(r#"{"name":"x","tags":["b","B","a"]}"#), list(r#"{"tags":["a","-no","c"]}"#)];
     let (body, content_type) = rewrite(&sent, "alpine/_list", &|_| true).unwrap();
-    assert_eq!(body, r#"{"name":"r/alpine","tags":["B","a","b","c"]}"#);
-    assert_eq!(content_type, "application/json");
+    assert_eq!((body.as_str(), content_type), ("B\na\nb\nc", "text/plain"));
     let admits = |path: &str| path == "library/alpine/_tags/b";
     let (body, _) = rewrite(&sent, "alpine/_list", &admits).unwrap();
-    assert_eq!(body, r#"{"name":"r/alpine","tags":["b"]}"#);
+    assert_eq!(body, "b");
     let refused = rewrite(&sent, "alpine/_list", &|_| false);
     assert_eq!(refused, Err(DocumentError::AllDenied));
     let (body, _) = rewrite(&[list("{}")], "alpine/_list", &|_| false).unwrap();
-    assert_eq!(body, r#"{"name":"r/alpine","tags":[]}"#);
+    assert_eq!(body, "");
+}
+
+#[test]
+fn banned_tags_are_listed_only_where_another_member_has_them() {
+    let list = |banned: &[&str], body: &str| {
+        let ban_tags = banned.iter().map(ToString::to_string).collect();
+        let remote = Remote { ban_tags_enabled: true, ban_tags, ..Remote::new(QUAY) };
+        Sent { remote, ..Sent::new(target(QUAY, "a/tags/list"), body) }
+    };
+    let sent = [list(&["x", "y"], r#"{"tags":["w","x","y"]}"#), list(&[], r#"{"tags":["y"]}"#)];
+    let (body, _) = rewrite(&sent, "a/_list", &|_| true).unwrap();
+    assert_eq!(body, "w\ny");
+    let (body, _) = rewrite(&sent[..1], "a/_list", &|_| true).unwrap();
+    assert_eq!(body, "w");
+}
+
+/// Answers a request for a document out of its whole rendition: the link to the next page and the body.
+fn cut(whole: &str, path: &str) -> Result<(Worded, Option<String>, String), Reject> {
+    let (path, query) =
+        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let request = PackageRequest {
+        kind: RepositoryKind::Virtual,
+        method: &Method::GET,
+        path: &RepoPath::from_decoded(path).unwrap(),
+        query,
+        headers: &HeaderMap::new(),
+        remote: None,
+    };
+    let excerpt = Excerpt {
+        kind: DocumentKind("any"),
+        whole: &Template::fixed(whole.to_owned()),
+        request: &request,
+        mount: "/v2/hub",
+    };
+    let worded = DockerProvider::new().excerpt(&excerpt)?.unwrap();
+    let link = worded.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
+    let body = String::from_utf8(worded.body.to_vec()).unwrap();
+    Ok((worded, link, body))
+}
+
+#[test]
+fn a_page_of_tags_is_cut_out_of_the_whole_list() {
+    let next = |query: &str| Some(format!("</v2/hub/alpine/tags/list?{query}>; rel=\"next\""));
+    for (query, tags, link) in [
+        ("", r#""a","b","c""#, None),
+        ("?n=2", r#""a","b""#, next("last=b&n=2")),
+        ("?n=2&last=b", r#""c""#, None),
+        ("?n=3", r#""a","b","c""#, None),
+        ("?n=1&last=aa", r#""b""#, next("last=b&n=1")),
+        ("?last=c", "", None),
+        ("?n=0", "", None),
+    ] {
+        let (_, found, body) = cut("a\nb\nc", &format!("alpine/tags/list{query}")).unwrap();
+        assert_eq!(body, format!(r#"{{"name":"hub/alpine","tags":[{tags}]}}"#), "{query}");
+        assert_eq!(found, link, "{query}");
+    }
+    let (_, _, body) = cut("", "alpine/tags/list").unwrap();
+    assert_eq!(body, r#"{"name":"hub/alpine","tags":[]}"#);
+    let many: Vec<_> = (1000..2001).map(|tag| tag.to_string()).collect();
+    let (_, link, _) = cut(&many.join("\n"), "alpine/tags/list").unwrap();
+    assert_eq!(link, next("last=1999&n=1000"));
+}
+
+#[test]
+fn a_page_that_cannot_be_cut_is_refused_before_upstream_is_asked() {
+    for query in ["n=-1", "n=x"] {
+        let reject = of_remote(QUAY, &format!("a/tags/list?{query}")).unwrap_err();
+        assert_eq!(reject.code, Some("PAGINATION_NUMBER_INVALID"), "{query}");
+    }
+    let path = format!("a/referrers/{}?last=x", sha256('a'));
+    assert_eq!(of_remote(QUAY, &path).unwrap_err().code, Some("DIGEST_INVALID"));
+}
+
+#[test]
+fn referrers_of_a_type_are_cut_out_of_the_whole_index() {
+    let descriptor = |digit: char, artifact_type: &str| {
+        format!(r#"{{"digest":"{}","artifactType":"{artifact_type}"}}"#, sha256(digit))
+    };
+    let manifests = [descriptor('1', "x"), descriptor('2', "y"), descriptor('3', "x")];
+    let whole = format!(r#"{{"manifests":[{}]}}"#, manifests.join(","));
+    let listed = |query: &str| {
+        let (worded, link, body) =
+            cut(&whole, &format!("a/referrers/{}{query}", sha256('0'))).unwrap();
+        assert_eq!(worded.headers["content-type"], "application/vnd.oci.image.index.v1+json");
+        assert_eq!(link, None);
+        let filters = worded.headers.get("oci-filters-applied").cloned();
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let listed = body["manifests"].as_array().unwrap().iter();
+        let digests: Vec<_> = listed.map(|manifest| manifest["digest"].clone()).collect();
+        (filters, digests)
+    };
+    let (filters, digests) = listed("");
+    assert_eq!((filters, digests.len()), (None, 3));
+    let (filters, digests) = listed("?artifactType=x");
+    assert_eq!(filters.unwrap(), "artifactType");
+    assert_eq!(digests, [sha256('1'), sha256('3')]);
+    let (_, digests) = listed(&format!("?last={}", sha256('1')));
+    assert_eq!(digests, [sha256('2'), sha256('3')]);
 }
 
 #[test]
@@ -319,7 +419,7 @@ fn documents_that_are_none_are_refused() {
     let mixed = [Sent::new(list.clone(), "{}"), Sent::new(referrers, "{}")];
     assert!(rewrite(&mixed, "a/tags/list", &|_| true).is_err());
     assert!(rewrite(&[], "a/tags/list", &|_| true).is_err());
-    let shape = Shape::Document { kind: DocumentKind("other"), variant: Variant::new("json") };
+    let shape = Shape::Document { kind: DocumentKind("other"), variant: Variant::new("whole") };
     let other = Sent::new(Target { shape, ..list }, "{}");
     assert!(DockerProvider::new().inspect(&other.document()).is_err());
 }

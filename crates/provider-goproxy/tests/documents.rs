@@ -27,6 +27,7 @@ fn with_documents<T>(
         path: &path,
         source: &Variant::SOURCE,
         member: "member",
+        remote: None,
         position,
         url: Some("https://proxy.example/x"),
         content_type: Some("text/plain"),

@@ -94,6 +94,7 @@ mod tests {
             path: &RepoPath::from_decoded("v3/releases/a-b-1.0.0").unwrap(),
             source: &Variant::SOURCE,
             member: "m",
+            remote: None,
             position: 0,
             url,
             content_type: None,

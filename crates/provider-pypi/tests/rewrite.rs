@@ -77,6 +77,7 @@ impl Rewrite<'_> {
                 path,
                 source: &Variant::SOURCE,
                 member: "pypi",
+                remote: None,
                 position,
                 url: Some(upstream.url),
                 content_type: Some(upstream.content_type),

@@ -113,6 +113,7 @@ mod tests {
             path: &path,
             source: &Variant::SOURCE,
             member: "a",
+            remote: None,
             position: 2,
             url: Some("https://a.example/pub/os/repodata/repomd.xml"),
             content_type: None,

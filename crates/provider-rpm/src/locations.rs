@@ -189,6 +189,7 @@ mod tests {
             path: &path,
             source: &Variant::SOURCE,
             member: "a",
+            remote: None,
             position: 0,
             url: Some(url),
             content_type: None,

@@ -164,6 +164,7 @@ mod tests {
             path: &path,
             source: &Variant::SOURCE,
             member: "a",
+            remote: None,
             position: 0,
             url: Some("https://up.example/pub/linux/docker.repo"),
             content_type: None,

@@ -47,6 +47,7 @@ proptest! {
             path: &index.path,
             source: &Variant::SOURCE,
             member: "up",
+            remote: None,
             position: 0,
             url: Some(&url),
             content_type: None,

@@ -25,6 +25,6 @@ pub use name::{ImageName, InvalidImageName};
 pub use page::{Page, next_link};
 pub use query::{all_of, first_of};
 pub use reference::{InvalidReference, InvalidTag, Reference, Tag, parse_digest};
-pub use referrers::{Referrer, ReferrersIndex, merged_referrers};
+pub use referrers::{Referrer, ReferrersIndex, merged_referrers, referrers_index};
 pub use route::{Resource, Route, UnknownRoute};
 pub use upload::{Claim, Decision, UploadRange, durable_range};

@@ -84,13 +84,18 @@ impl ReferrersIndex {
 
     /// The body of the answer.
     pub fn into_body(self) -> Bytes {
-        format!(
-            r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{}]}}"#,
-            Self::MEDIA_TYPE,
-            self.manifests
-        )
-        .into()
+        index_of(&self.manifests)
     }
+}
+
+/// An index of all of `descriptors`, however many.
+pub fn referrers_index<'d>(descriptors: impl IntoIterator<Item = &'d str>) -> Bytes {
+    index_of(&descriptors.into_iter().collect::<Vec<_>>().join(","))
+}
+
+fn index_of(manifests: &str) -> Bytes {
+    let media_type = ReferrersIndex::MEDIA_TYPE;
+    format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[{manifests}]}}"#).into()
 }
 
 impl Default for ReferrersIndex {
@@ -147,6 +152,7 @@ mod tests {
     #[test]
     fn an_index_of_nothing_is_an_index() {
         assert_eq!(ReferrersIndex::new().into_body(), EMPTY);
+        assert_eq!(referrers_index([]), EMPTY);
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn document<'a>(index: &'a Index, path: &'a RepoPath, position: usize) -> Source
         path,
         source: &Variant::SOURCE,
         member: index.member,
+        remote: None,
         position,
         url: index.url.as_deref(),
         content_type: None,

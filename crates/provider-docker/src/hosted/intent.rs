@@ -23,7 +23,7 @@ const MOST_MERGED: usize = 100_000;
 /// The most tags on a page.
 const MOST_LISTED: usize = 1000;
 
-pub(super) fn intent(request: &PackageRequest<'_>) -> Result<Intent, Reject> {
+pub(crate) fn intent(request: &PackageRequest<'_>) -> Result<Intent, Reject> {
     let (name, resource) = resource_of(request)?;
     let asked = Asked { name: &name, request };
     match resource {

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use registry_v2::{ErrorCode, Page};
 
+pub(crate) use self::intent::intent;
+pub(crate) use self::word::word;
 use crate::request::refused;
 use crate::{DockerProvider, rows};
 
@@ -21,7 +23,7 @@ const MOST_NAMES: usize = 100;
 
 impl Publishing for DockerProvider {
     fn intent(&self, request: &PackageRequest<'_>) -> Result<Intent, Reject> {
-        intent::intent(request)
+        intent(request)
     }
 
     /// Names come from requests that [`Publishing::intent`] has read; under the root, which stands for any other,
@@ -44,7 +46,7 @@ impl Publishing for DockerProvider {
     }
 
     fn word(&self, outcome: &Outcome<'_>, mount: &str) -> Worded {
-        word::word(outcome, mount)
+        word(outcome, mount)
     }
 
     fn catalog(&self, query: Option<&str>) -> Result<CatalogRequest, Reject> {

@@ -24,7 +24,7 @@ const TAG: HeaderName = HeaderName::from_static("oci-tag");
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 const JSON: &str = "application/json";
 
-pub(super) fn word(outcome: &Outcome<'_>, mount: &str) -> Worded {
+pub(crate) fn word(outcome: &Outcome<'_>, mount: &str) -> Worded {
     let place = Place { mount };
     match *outcome {
         Outcome::Upload(upload, size, event) => place.upload(upload, size, event),

@@ -6,11 +6,9 @@ use artifact_core::{
     DocumentError, Inspection, Rendition, RewriteContext, Rewritten, SourceDocument, Template,
 };
 use bytes::Bytes;
-use registry_v2::{
-    ReferrersIndex, Refusal, Tag, TagList, merged_referrers, parse_digest, tag_list,
-};
+use registry_v2::{Refusal, Tag, TagList, merged_referrers, parse_digest, referrers_index};
 
-use super::{INDEX, JSON, REFERRERS, TAGS, tags};
+use super::{INDEX, REFERRERS, TAGS, WHOLE, is_banned, tags};
 use crate::rows;
 
 /// Judges a document. A list of tags goes on behind its last tag until a page has nothing new: the header that says
@@ -43,7 +41,7 @@ fn next_page(document: &SourceDocument<'_>) -> Result<Inspection, DocumentError>
 }
 
 /// Turns the pages of one list, or those of a virtual repository's members, into one list; likewise what refers to
-/// a manifest.
+/// a manifest. Nobody is sent all of it: see [`super::excerpt`].
 pub(crate) fn rewrite(
     documents: &[SourceDocument<'_>],
     context: &RewriteContext<'_>,
@@ -53,15 +51,15 @@ pub(crate) fn rewrite(
         return Err(unknown_kind());
     }
     let (body, content_type) = match kind {
-        Some(TAGS) => (all_tags(documents, context)?, "application/json"),
+        Some(TAGS) => (all_tags(documents, context)?, "text/plain"),
         Some(REFERRERS) => (all_referrers(documents, context)?, INDEX),
         _ => return Err(unknown_kind()),
     };
-    let rendition = Rendition { variant: JSON, content_type, body: Template::fixed(body) };
+    let rendition = Rendition { variant: WHOLE, content_type, body: Template::fixed(body) };
     Ok(Rewritten { renditions: vec![rendition], ..Rewritten::default() })
 }
 
-/// The whole list at once, in order of bytes. What is no tag is left out.
+/// A tag on each line, in order of bytes. What is no tag is left out, and what its remote does not let anybody pull.
 fn all_tags(
     documents: &[SourceDocument<'_>],
     context: &RewriteContext<'_>,
@@ -70,12 +68,13 @@ fn all_tags(
     let mut is_denied = false;
     for document in documents {
         let prefix = rows::tags(image_of(document)?);
-        for tag in TagList::read(document.body).map_err(|refusal| malformed(&refusal))?.tags() {
-            if tag.parse::<Tag>().is_err() {
+        for text in TagList::read(document.body).map_err(|refusal| malformed(&refusal))?.tags() {
+            let Ok(tag) = text.parse::<Tag>() else { continue };
+            if is_banned(&tag, document.remote) {
                 continue;
             }
             if (context.admits)(&format!("{prefix}{tag}")) {
-                admitted.insert(tag.to_owned());
+                admitted.insert(tag);
             } else {
                 is_denied = true;
             }
@@ -84,35 +83,23 @@ fn all_tags(
     if admitted.is_empty() && is_denied {
         return Err(DocumentError::AllDenied);
     }
-    let path = context.path.as_str();
-    let image = path.split_once("/_").map_or(path, |(image, _)| image);
-    let shown = match context.repository {
-        "" => image.to_owned(),
-        repository => format!("{repository}/{image}"),
-    };
-    Ok(tag_list(&shown, admitted.iter().map(String::as_str)))
+    Ok(admitted.iter().map(Tag::as_str).collect::<Vec<_>>().join("\n").into())
 }
 
+/// An index in the order of digests.
 fn all_referrers(
     documents: &[SourceDocument<'_>],
     context: &RewriteContext<'_>,
 ) -> Result<Bytes, DocumentError> {
-    let mut index = ReferrersIndex::new();
     let bodies = documents.iter().map(|document| &document.body[..]);
-    let merged = merged_referrers(bodies).map_err(|refusal| malformed(&refusal))?;
+    let mut merged = merged_referrers(bodies).map_err(|refusal| malformed(&refusal))?;
     let image = documents.first().map(image_of).transpose()?.unwrap_or_default();
-    for (digest, descriptor) in merged {
-        let path =
-            parse_digest(&digest).ok().and_then(|digest| rows::manifest(image, &digest).ok());
-        if !path.is_some_and(|path| (context.admits)(path.as_str())) {
-            continue;
-        }
-        if !index.push(descriptor, None) {
-            let text = "more refers to this manifest than fits into one answer";
-            return Err(DocumentError::Unusable(text.to_owned()));
-        }
-    }
-    Ok(index.into_body())
+    merged.retain(|(digest, _)| {
+        let path = parse_digest(digest).ok().and_then(|digest| rows::manifest(image, &digest).ok());
+        path.is_some_and(|path| (context.admits)(path.as_str()))
+    });
+    merged.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(referrers_index(merged.iter().map(|(_, descriptor)| *descriptor)))
 }
 
 /// The image that a document is about, by the path under which it is kept.

@@ -1,6 +1,7 @@
 //! Images that are pulled through.
 
 mod documents;
+mod excerpt;
 mod hub;
 
 use artifact_core::{
@@ -11,16 +12,17 @@ use http::Method;
 use registry_v2::{ErrorCode, Reference, Resource, Tag, parse_digest};
 
 pub(crate) use self::documents::{inspect, rewrite};
+pub(crate) use self::excerpt::excerpt;
 pub(crate) use self::hub::is_host;
 use crate::request::{bad_digest, existing, resource_of, unsupported};
-use crate::rows;
+use crate::{hosted, rows};
 
 /// The list of an image's tags.
 pub(crate) const TAGS: DocumentKind = DocumentKind("tags");
 /// What refers to a manifest.
 pub(crate) const REFERRERS: DocumentKind = DocumentKind("referrers");
-/// The one rendition of either.
-pub(crate) const JSON: Variant = Variant::new("json");
+/// The one rendition of either, out of which pages are cut.
+const WHOLE: Variant = Variant::new("whole");
 
 /// All types of manifests, always, whatever the client accepts: upstreams convert or refuse a type that is not
 /// named, and what is kept would depend on who came first.
@@ -43,8 +45,15 @@ pub(crate) fn classify(request: &PackageRequest<'_>) -> Result<Route, Reject> {
     let target = match resource {
         Resource::Manifest(text) => manifest(&image, text, request.remote)?,
         Resource::Blob(digest) => blob(&image, digest)?,
-        Resource::Tags => tags(&image, None)?,
-        Resource::Referrers(digest) => referrers(&image, digest)?,
+        Resource::Tags => {
+            // A page that cannot be cut is refused before anybody is asked for the list.
+            hosted::intent(request)?;
+            tags(&image, None)?
+        }
+        Resource::Referrers(digest) => {
+            hosted::intent(request)?;
+            referrers(&image, digest)?
+        }
         Resource::Uploads | Resource::Upload(_) => {
             return Err(unsupported("images are pushed to local repositories"));
         }
@@ -72,14 +81,17 @@ fn manifest(image: &str, text: &str, remote: Option<&Remote>) -> Result<Target, 
 
 /// Only by tag: whoever knows a digest has it from somewhere else.
 fn refuse_banned(tag: &Tag, remote: Option<&Remote>) -> Result<(), Reject> {
-    let is_banned = remote.is_some_and(|remote| {
-        remote.ban_tags_enabled && remote.ban_tags.iter().any(|banned| banned == tag.as_str())
-    });
-    if !is_banned {
+    if !is_banned(tag, remote) {
         return Ok(());
     }
     let text = format!("the tag \"{tag}\" may not be pulled, it is among the remote's ban_tags");
     Err(Reject::new(ErrorKind::Denied, text).with_code(ErrorCode::Denied.name()))
+}
+
+fn is_banned(tag: &Tag, remote: Option<&Remote>) -> bool {
+    remote.is_some_and(|remote| {
+        remote.ban_tags_enabled && remote.ban_tags.iter().any(|banned| banned == tag.as_str())
+    })
 }
 
 fn blob(image: &str, text: &str) -> Result<Target, Reject> {
@@ -98,7 +110,7 @@ fn tags(image: &str, after: Option<&Tag>) -> Result<Target, Reject> {
     };
     let reference = format!("v2/{image}/tags/list?{query}");
     let source = after.map_or(Variant::SOURCE, |tag| Variant::named(format!("last={tag}")));
-    let shape = Shape::Document { kind: TAGS, variant: JSON };
+    let shape = Shape::Document { kind: TAGS, variant: WHOLE };
     Ok(Target { source, shape, ..file(image, path, Class::Mutable, reference) })
 }
 
@@ -106,7 +118,7 @@ fn referrers(image: &str, text: &str) -> Result<Target, Reject> {
     let digest = parse_digest(text).map_err(|_| bad_digest())?;
     let path = rows::document(image, &format!("referrers/{digest}"))?;
     let reference = format!("v2/{image}/referrers/{digest}");
-    let shape = Shape::Document { kind: REFERRERS, variant: JSON };
+    let shape = Shape::Document { kind: REFERRERS, variant: WHOLE };
     Ok(Target { shape, accept: Some(INDEX), ..file(image, path, Class::Mutable, reference) })
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn document<'a>(upstream: &'a Upstream, path: &'a RepoPath) -> Source
         path,
         source: &Variant::SOURCE,
         member: upstream.member,
+        remote: None,
         position: 0,
         url: Some(BASE),
         content_type: Some("text/yaml"),

@@ -84,6 +84,7 @@ impl<'a> Rewrite<'a> {
                 path: &path,
                 source: &Variant::SOURCE,
                 member: "npm",
+                remote: None,
                 position,
                 url: Some(self.url),
                 content_type: None,

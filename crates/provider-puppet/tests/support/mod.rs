@@ -206,6 +206,7 @@ impl<'a> Case<'a> {
                 path: &target.path,
                 source: &target.source,
                 member: "member",
+                remote: None,
                 position: *position,
                 url: Some(url),
                 content_type: Some("application/json"),

@@ -43,6 +43,7 @@ impl Generation for DirectoryGeneration {
             path: &self.path,
             source: &Variant::SOURCE,
             member: &self.member,
+            remote: None,
             position: 0,
             url: Some(&self.url),
             content_type: None,

@@ -95,6 +95,7 @@ mod tests {
             path: &path,
             source: &Variant::SOURCE,
             member: "mirrors",
+            remote: None,
             position: 0,
             url: Some("https://lists.example/metalink"),
             content_type: None,
