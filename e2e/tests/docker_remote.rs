@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use e2e::{Exchange, Profile, Server, local, on_both_profiles, remote, virtual_of};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, LINK, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderName, Method, StatusCode};
 use ring::digest::{SHA256, digest as hash};
 use serde_json::{Value, json};
@@ -20,11 +20,14 @@ on_both_profiles! {
     no_upstream_is_asked_for_a_digest_that_a_member_holds,
     tags_are_listed_in_pages_and_without_those_that_are_banned,
     a_list_of_tags_outlives_its_registry_and_says_so,
+    referrers_are_followed_over_upstreams_pages_and_filtered_here,
+    referrers_of_a_registry_that_cannot_list_them_are_those_under_their_tag,
     a_member_that_fails_is_never_passed_over,
     pushes_to_a_remote_are_unsupported,
     a_push_to_a_virtual_repository_goes_to_its_deployment_member,
 }
 
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn digest(bytes: impl AsRef<[u8]>) -> String {
@@ -380,6 +383,85 @@ async fn a_list_of_tags_outlives_its_registry_and_says_so(profile: Profile) -> R
     let stale = server.get(path).await?;
     assert_eq!((stale.status.as_u16(), stale.text()), (200, fresh.text()));
     assert!(header(&stale, "warning").is_some_and(|text| text.starts_with("299 - \"")));
+    Ok(())
+}
+
+fn index(descriptors: &[&Value]) -> Script {
+    let body = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors});
+    Script::ok(body.to_string()).header(CONTENT_TYPE, INDEX)
+}
+
+fn descriptor(name: &str, artifact_type: &str) -> Value {
+    json!({"mediaType": MANIFEST, "digest": digest(name), "size": 1, "artifactType": artifact_type})
+}
+
+/// The digests that are listed, and the filter that was applied.
+async fn referrers(server: &Server, path: &str) -> Result<(Vec<String>, Option<String>)> {
+    let answer = server.get(path).await?;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    assert_eq!(header(&answer, "content-type"), Some(INDEX), "{path}");
+    let body: Value = serde_json::from_str(&answer.text())?;
+    let listed = body.pointer("/manifests").and_then(Value::as_array).context("no list")?;
+    let digests = listed.iter().filter_map(|entry| entry.get("digest")?.as_str());
+    let filter = header(&answer, "oci-filters-applied").map(ToOwned::to_owned);
+    Ok((digests.map(ToOwned::to_owned).collect(), filter))
+}
+
+async fn referrers_are_followed_over_upstreams_pages_and_filtered_here(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let subject = digest("subject");
+    let (signature, bill) = (descriptor("s", "signature"), descriptor("b", "bill"));
+    let first = format!("/v2/app/referrers/{subject}");
+    let link = "</v2/app/referrers/second?page=2>; rel=\"next\"";
+    origin.on(&first, index(&[&signature]).header(LINK, link));
+    origin.on("/v2/app/referrers/second", index(&[&bill]));
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["hub"]).await?;
+    let mut both = vec![digest("s"), digest("b")];
+    both.sort();
+    for name in ["hub", "all"] {
+        let path = format!("/v2/{name}/app/referrers/{subject}");
+        assert_eq!(referrers(&server, &path).await?, (both.clone(), None));
+        let filtered = referrers(&server, &format!("{path}?artifactType=bill")).await?;
+        assert_eq!(filtered, (vec![digest("b")], Some("artifactType".to_owned())));
+    }
+    assert_eq!(origin.requests().len(), 2, "{:?}", asked(&origin));
+    Ok(())
+}
+
+async fn referrers_of_a_registry_that_cannot_list_them_are_those_under_their_tag(
+    profile: Profile,
+) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let signature = descriptor("s", "signature");
+    let see_other = Script::status(StatusCode::SEE_OTHER);
+    origin.on(
+        &format!("/v2/app/referrers/{}", digest("two")),
+        see_other.header(LOCATION, "/elsewhere"),
+    );
+    for subject in ["one", "two"] {
+        let tag = digest(subject).replace(':', "-");
+        origin.on(&format!("/v2/app/manifests/{tag}"), index(&[&signature]));
+    }
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    virtual_of(&server, "all", "docker", &["hub"]).await?;
+    for (subject, listed) in
+        [("one", vec![digest("s")]), ("two", vec![digest("s")]), ("three", vec![])]
+    {
+        for name in ["hub", "all"] {
+            let path = format!("/v2/{name}/app/referrers/{}", digest(subject));
+            assert_eq!(referrers(&server, &path).await?, (listed.clone(), None), "{path}");
+        }
+        let upstream = format!("/v2/app/referrers/{}", digest(subject));
+        assert_eq!(origin.count(&upstream), 1, "an absence is remembered");
+        let tag = digest(subject).replace(':', "-");
+        assert_eq!(origin.count(&format!("/v2/app/manifests/{tag}")), 1);
+    }
+    assert_eq!(origin.count("/elsewhere"), 0);
     Ok(())
 }
 

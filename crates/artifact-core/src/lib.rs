@@ -37,7 +37,7 @@ pub use provider::{
     Base, Defaults, DocumentError, DocumentKind, Entry, Excerpt, Facts, FileFact, Forward, HEADER,
     Hosting, Inspection, MEMBERS, MountPoint, Origin, Owner, Ownership, PackageRequest, Part,
     Presence, Provider, Reject, Rendition, Republishing, RewriteContext, Rewritten, Route, Shape,
-    Snippet, SnippetContext, SourceDocument, Target, Template, UploadPlan,
+    Snippet, SnippetContext, SourceDocument, Substitute, Target, Template, UploadPlan,
 };
 pub use publishing::{
     Beginning, CatalogRequest, Continuation, Described, Fault, Intent, ListRequest, NamedFile,

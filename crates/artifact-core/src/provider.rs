@@ -62,6 +62,18 @@ pub trait Provider: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether upstream sends a kind of document in pages, each of which leads to the next by a `Link` (RFC 8288). They
+    /// are one document then, in which the pages stand one behind the other.
+    fn is_linked(&self, _kind: DocumentKind) -> bool {
+        false
+    }
+
+    /// What takes the place of a document that upstream does not have, if anything does. For such documents "see other"
+    /// (303) is an absence as well.
+    fn substitute(&self, _absent: &Target) -> Option<Substitute> {
+        None
+    }
+
     /// The answer to a request for a part of a document, such as a page, or to any for one whose rendition is not
     /// what is sent. Its status is that of success. `None`: the rendition as it is.
     fn excerpt(&self, _asked: &Excerpt<'_>) -> Result<Option<Worded>, Reject> {
@@ -445,6 +457,15 @@ pub struct Rewritten {
     pub renditions: Vec<Rendition>,
     /// What the index says of the files it lists.
     pub facts: Facts,
+}
+
+/// What takes the place of a document that upstream does not have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Substitute {
+    /// Another document of the same kind. There may be a substitute for it in turn.
+    Document(Box<Target>),
+    /// This body.
+    Body(Bytes),
 }
 
 /// A document that was rendered, and a request for it or a part of it.

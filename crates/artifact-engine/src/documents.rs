@@ -32,6 +32,7 @@ use crate::request::Reply;
 use crate::rows::HotRow;
 use crate::shared::Shared;
 use crate::snapshot::Mounted;
+use crate::substitutes;
 use crate::survey;
 
 /// How long a document that was read out of turn is not read out of turn again.
@@ -347,6 +348,17 @@ pub(crate) async fn hosted(
     target: &Target,
 ) -> Result<Source> {
     let body = hosting::document(shared, mounted, target).await?;
+    made(shared, mounted, target, body, CacheNote::Hit { ttl: None })
+}
+
+/// A document that no upstream sent.
+pub(crate) fn made(
+    shared: &Shared,
+    mounted: &Arc<Mounted>,
+    target: &Target,
+    body: Bytes,
+    note: CacheNote,
+) -> Result<Source> {
     let mut hasher = shared.parts.spool.hasher(&[]);
     hasher.update(&body);
     let blob = hasher
@@ -358,19 +370,29 @@ pub(crate) async fn hosted(
         mounted: Arc::clone(mounted),
         target: Arc::new(target.clone()),
         blob,
-        note: CacheNote::Hit { ttl: None },
+        note,
         validated_at: now,
         changed_at: now,
         content: Content::Carried { body, url: String::new(), content_type: None },
     })
 }
 
-/// The raw document of a remote in the state in which it may be served now.
+/// The raw document of a remote in the state in which it may be served now, or what takes its place.
 pub(crate) async fn source(
     shared: &Arc<Shared>,
     mounted: &Arc<Mounted>,
     target: &Target,
 ) -> Result<Source> {
+    match itself(shared, mounted, target).await {
+        Err(error) if substitutes::is_absence(mounted, &error) => {
+            substitutes::instead(shared, mounted, target, error).await
+        }
+        found => found,
+    }
+}
+
+/// The raw document of a remote.
+async fn itself(shared: &Arc<Shared>, mounted: &Arc<Mounted>, target: &Target) -> Result<Source> {
     admit(mounted, target)?;
     let wanted = Wanted::new(mounted, target)?;
     if let Some(hot) = shared.rows.hot(&wanted.key) {

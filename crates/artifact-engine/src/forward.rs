@@ -46,6 +46,7 @@ pub(crate) async fn serve(
         conditional: false,
         html_allowed: false,
         forbidden_means_missing: false,
+        see_other_means_missing: false,
         authenticated: upstream.credential.is_some(),
     };
     if let Verdict::Refused(error) = verdict::judge(&response, asked) {

@@ -115,6 +115,7 @@ mod shared;
 mod snapshot;
 mod statistics;
 mod storing;
+mod substitutes;
 mod survey;
 mod token_uses;
 mod verdict;

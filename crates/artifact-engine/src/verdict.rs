@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) html_allowed: bool,
     /// Whether a 403 means that the file does not exist.
     pub(crate) forbidden_means_missing: bool,
+    /// Whether a 303, which was not followed, means that the file does not exist.
+    pub(crate) see_other_means_missing: bool,
     /// Whether the remote has a credential.
     pub(crate) authenticated: bool,
 }
@@ -53,6 +55,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, asked: Asked) -> Error {
     let absent = || Error::new(ErrorKind::NotFound, "the upstream registry does not have it");
     match status.as_u16() {
         404 => absent(),
+        303 if asked.see_other_means_missing => absent(),
         403 if asked.forbidden_means_missing => absent(),
         410 => Error::new(ErrorKind::Gone, "the upstream registry has withdrawn it"),
         401 | 403 if asked.authenticated => Error::new(
@@ -174,6 +177,7 @@ mod tests {
             conditional: false,
             html_allowed: false,
             forbidden_means_missing: false,
+            see_other_means_missing: false,
             authenticated: false,
         };
         change(&mut asked);
@@ -197,11 +201,13 @@ mod tests {
             (503, ErrorKind::Upstream),
             (206, ErrorKind::Upstream),
             (302, ErrorKind::Upstream),
+            (303, ErrorKind::Upstream),
             (304, ErrorKind::Upstream),
         ] {
             assert_eq!(refused(status, |_| {}), kind, "{status}");
         }
         assert_eq!(refused(403, |asked| asked.forbidden_means_missing = true), ErrorKind::NotFound);
+        assert_eq!(refused(303, |asked| asked.see_other_means_missing = true), ErrorKind::NotFound);
     }
 
     #[test]
@@ -211,6 +217,7 @@ mod tests {
             conditional: true,
             html_allowed,
             forbidden_means_missing: false,
+            see_other_means_missing: false,
             authenticated: true,
         };
         assert!(matches!(judge(&page, asked(false)), Verdict::Refused(_)));

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use artifact_core::{
-    Assembly, Defaults, DocumentError, ErrorBody, Excerpt, Hosting, Inspection, MountPoint,
-    Ownership, PackageRequest, PackageType, PathRules, Problem, Provider, Publishing, Reject,
-    RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument, Worded,
+    Assembly, Defaults, DocumentError, DocumentKind, ErrorBody, Excerpt, Hosting, Inspection,
+    MountPoint, Ownership, PackageRequest, PackageType, PathRules, Problem, Provider, Publishing,
+    Reject, RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument, Substitute,
+    Target, Worded,
 };
 
 use crate::{error_body, remote, snippets};
@@ -73,6 +74,14 @@ impl Provider for DockerProvider {
         context: &RewriteContext<'_>,
     ) -> Result<Rewritten, DocumentError> {
         remote::rewrite(documents, context)
+    }
+
+    fn is_linked(&self, kind: DocumentKind) -> bool {
+        kind == remote::REFERRERS
+    }
+
+    fn substitute(&self, absent: &Target) -> Option<Substitute> {
+        remote::substitute(absent)
     }
 
     fn excerpt(&self, asked: &Excerpt<'_>) -> Result<Option<Worded>, Reject> {

@@ -5,7 +5,7 @@
 use artifact_core::{
     Class, DocumentError, DocumentKind, ErrorKind, Excerpt, Origin, Owner, PackageRequest,
     Provider, Reject, Remote, RepoPath, RepositoryKind, RewriteContext, Route, Shape,
-    SourceDocument, Target, Template, Timestamp, Variant, Worded,
+    SourceDocument, Substitute, Target, Template, Timestamp, Variant, Worded,
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -13,6 +13,10 @@ use proptest::prelude::*;
 use provider_docker::DockerProvider;
 use registry_v2::parse_digest;
 
+const EMPTY: &str = concat!(
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","#,
+    r#""manifests":[]}"#
+);
 const HUB: &str = "https://registry-1.docker.io";
 const QUAY: &str = "https://quay.example";
 
@@ -403,6 +407,24 @@ fn referrers_are_passed_on_to_the_letter() {
     let only = format!("a/_manifests/{}", sha256('2'));
     let (body, _) = rewrite(&sent, &path, &|path| path == only).unwrap();
     assert_eq!(body, expected(&two));
+}
+
+#[test]
+fn where_referrers_cannot_be_asked_for_their_tag_takes_the_place_and_then_nothing() {
+    let provider = DockerProvider::new();
+    let absent = target(HUB, &format!("alpine/referrers/{}", sha256('a')));
+    let Some(Substitute::Document(by_tag)) = provider.substitute(&absent) else { panic!() };
+    let upstream = format!("v2/library/alpine/manifests/sha256-{}", "a".repeat(64));
+    assert_eq!(reference(&by_tag), upstream);
+    assert_eq!((&by_tag.path, &by_tag.shape), (&absent.path, &absent.shape));
+    assert_ne!(by_tag.source, absent.source);
+    let Some(Substitute::Body(body)) = provider.substitute(&by_tag) else { panic!() };
+    let nothing = Sent { body, ..Sent::new(absent, "") };
+    assert_eq!(nothing.next(), None);
+    assert_eq!(rewrite(&[nothing], "alpine/_list", &|_| true).unwrap().0, EMPTY);
+    for path in ["alpine/tags/list", "alpine/manifests/latest"] {
+        assert_eq!(provider.substitute(&target(HUB, path)), None, "{path}");
+    }
 }
 
 #[test]

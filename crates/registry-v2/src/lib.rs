@@ -24,7 +24,7 @@ pub use manifest::{Descriptor, Manifest, ManifestType};
 pub use name::{ImageName, InvalidImageName};
 pub use page::{Page, next_link};
 pub use query::{all_of, first_of};
-pub use reference::{InvalidReference, InvalidTag, Reference, Tag, parse_digest};
+pub use reference::{InvalidReference, InvalidTag, Reference, Tag, fallback_tag, parse_digest};
 pub use referrers::{Referrer, ReferrersIndex, merged_referrers, referrers_index};
 pub use route::{Resource, Route, UnknownRoute};
 pub use upload::{Claim, Decision, UploadRange, durable_range};

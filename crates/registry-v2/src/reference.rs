@@ -62,6 +62,13 @@ pub fn parse_digest(text: &str) -> Result<Digest, InvalidDigest> {
     Digest::from_hex(algorithm, hex)
 }
 
+/// The tag of the index of what refers to a manifest, in registries that cannot be asked for that.
+pub fn fallback_tag(subject: &Digest) -> String {
+    let hex = subject.to_hex();
+    // A tag is shorter than some digests.
+    format!("{}-{}", subject.algorithm().name(), hex.get(..64).unwrap_or(&hex))
+}
+
 /// What a manifest is asked for by.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reference {
@@ -140,6 +147,16 @@ mod tests {
             format!("sha256+b64:{short}"),
         ] {
             assert!(parse_digest(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_tag_of_referrers_is_made_of_every_digest() {
+        for (algorithm, length) in [("sha256", 64), ("sha512", 128)] {
+            let digest = parse_digest(&format!("{algorithm}:{}", "0a".repeat(length / 2))).unwrap();
+            let tag = fallback_tag(&digest);
+            assert_eq!(tag, format!("{algorithm}-{}", "0a".repeat(32)));
+            assert!(tag.parse::<Tag>().is_ok());
         }
     }
 

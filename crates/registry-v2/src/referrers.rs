@@ -105,7 +105,7 @@ impl Default for ReferrersIndex {
 }
 
 /// The descriptors of several indexes of other registries, each with its digest: of those with one digest the
-/// first.
+/// first. In a body, one index may stand behind another.
 pub fn merged_referrers<'b>(
     bodies: impl IntoIterator<Item = &'b [u8]>,
 ) -> Result<Vec<(String, &'b str)>, Refusal> {
@@ -124,8 +124,15 @@ pub fn merged_referrers<'b>(
     let mut seen = HashSet::new();
     let mut merged = Vec::new();
     for body in bodies {
-        let index: Index<'b> = serde_json::from_slice(body).map_err(unreadable)?;
-        for descriptor in index.manifests.unwrap_or_default() {
+        let indexes: Vec<Index<'b>> = serde_json::Deserializer::from_slice(body)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(unreadable)?;
+        if indexes.is_empty() {
+            return Err(Refusal::new(ErrorCode::Unknown, "not an index of manifests: no text"));
+        }
+        for descriptor in indexes.into_iter().flat_map(|index| index.manifests.unwrap_or_default())
+        {
             let text = descriptor.get();
             let digested: Digested = serde_json::from_str(text).map_err(unreadable)?;
             if seen.insert(digested.digest.clone()) {
@@ -192,7 +199,15 @@ mod tests {
             ("3".to_owned(), r#"{"digest":"3"}"#),
         ];
         assert_eq!(merged.unwrap(), expected);
-        for body in ["", "[]", r#"{"manifests":[1]}"#, r#"{"manifests":[{"size":1}]}"#] {
+        let pages = [first, "\n", second].concat();
+        assert_eq!(merged_referrers([pages.as_bytes()]).unwrap(), expected);
+        for body in [
+            "",
+            "[]",
+            r#"{"manifests":[1]}"#,
+            r#"{"manifests":[{"size":1}]}"#,
+            r#"{"manifests":[]}{"#,
+        ] {
             assert!(merged_referrers([body.as_bytes()]).is_err(), "{body}");
         }
     }

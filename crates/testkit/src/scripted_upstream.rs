@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use artifact_core::ports::{
-    Intent, OriginState, OriginWarning, Upstream, UpstreamError, UpstreamReason, UpstreamRequest,
-    UpstreamResponse, UpstreamTarget,
+    Intent, OriginState, OriginWarning, Redirects, Upstream, UpstreamError, UpstreamReason,
+    UpstreamRequest, UpstreamResponse, UpstreamTarget,
 };
 use artifact_core::{ByteStream, Error, RepositoryId};
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use http::header::{
     ACCEPT, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -107,7 +107,7 @@ impl Upstream for ScriptedUpstream {
         refuse_by_state(self.state(&request.target))?;
         for _ in 0..=REDIRECTS {
             let plan = self.answer(&request).await?;
-            match redirect_target(&plan, &request.url)? {
+            match redirect_target(&plan, &request)? {
                 Some(next) => request.url = next,
                 None => return Ok(response(plan, request.url, request.method == Method::HEAD)),
             }
@@ -184,12 +184,17 @@ fn wire_headers(request: &UpstreamRequest) -> HeaderMap {
     headers
 }
 
-fn redirect_target(plan: &Plan, base: &url::Url) -> Result<Option<url::Url>, UpstreamError> {
-    let location = plan.headers.get(LOCATION).filter(|_| plan.status.is_redirection());
+fn redirect_target(
+    plan: &Plan,
+    request: &UpstreamRequest,
+) -> Result<Option<url::Url>, UpstreamError> {
+    let is_followed = plan.status.is_redirection()
+        && (request.redirects == Redirects::All || plan.status != StatusCode::SEE_OTHER);
+    let location = plan.headers.get(LOCATION).filter(|_| is_followed);
     let Some(location) = location.and_then(|value| value.to_str().ok()) else {
         return Ok(None);
     };
-    base.join(location).map(Some).map_err(|_| failure(UpstreamReason::Protocol, None))
+    request.url.join(location).map(Some).map_err(|_| failure(UpstreamReason::Protocol, None))
 }
 
 fn response(mut plan: Plan, url: url::Url, is_head: bool) -> UpstreamResponse {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use artifact_core::ByteStream;
 use artifact_core::ports::{
-    Intent, OriginState, OriginWarning, Trust, Upstream, UpstreamError, UpstreamReason,
+    Intent, OriginState, OriginWarning, Redirects, Trust, Upstream, UpstreamError, UpstreamReason,
     UpstreamRequest, UpstreamResponse, UpstreamTarget, Warnings,
 };
 use async_trait::async_trait;
@@ -110,6 +110,13 @@ impl HttpUpstream {
         let mut hop = Hop { url, method, has_body, token: None };
         for _ in 0..=REDIRECTS {
             let exchange = self.with_token(wanted, &mut hop).await?;
+            let is_followed = match wanted.redirects {
+                Redirects::All => true,
+                Redirects::Moves => exchange.head.status != StatusCode::SEE_OTHER,
+            };
+            if !is_followed {
+                return Ok(exchange);
+            }
             let next = redirect::next(&hop, exchange.head.status, &exchange.head.headers)
                 .map_err(|bad| Failure::lasting(UpstreamReason::Protocol, bad.to_string()))?;
             match next {

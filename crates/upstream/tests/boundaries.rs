@@ -4,9 +4,12 @@ mod common;
 
 use std::sync::Arc;
 
-use artifact_core::ports::{OriginState, Trust, Upstream, UpstreamReason, UpstreamTarget};
+use artifact_core::ports::{
+    OriginState, Redirects, Trust, Upstream, UpstreamReason, UpstreamRequest, UpstreamTarget,
+};
 use common::{Names, client, client_with, credential, fetch, get, get_from, refused, target};
 use http::StatusCode;
+use http::header::LOCATION;
 use testkit::{Origin, Script};
 use url::Url;
 
@@ -23,6 +26,18 @@ async fn redirects_are_followed_and_the_final_url_is_told() {
     let response = client().send(get(&origin, "/a")).await.unwrap();
     assert_eq!(response.url.as_str(), origin.url("/c"));
     assert_eq!(common::read(response).await.unwrap(), b"here");
+}
+
+#[tokio::test]
+async fn something_else_is_not_looked_at_where_only_moves_are_followed() {
+    let origin = Origin::start().await;
+    let see_other = Script::status(StatusCode::SEE_OTHER);
+    origin.on("/a", Script::redirect("/b"));
+    origin.on("/b", see_other.header(LOCATION, "/c"));
+    let request = UpstreamRequest { redirects: Redirects::Moves, ..get(&origin, "/a") };
+    let response = client().send(request).await.unwrap();
+    assert_eq!((response.status, response.url.path()), (StatusCode::SEE_OTHER, "/b"));
+    assert_eq!(origin.count("/c"), 0);
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub use upload_store::{
     Claimed, IdlePass, InvalidUploadId, Upload, UploadId, UploadProgress, UploadStore,
 };
 pub use upstream::{
-    Conditions, Intent, OriginState, OriginWarning, Peers, Trust, Upstream, UpstreamError,
-    UpstreamReason, UpstreamRequest, UpstreamResponse, UpstreamTarget, WarningReason, Warnings,
+    Conditions, Intent, OriginState, OriginWarning, Peers, Redirects, Trust, Upstream,
+    UpstreamError, UpstreamReason, UpstreamRequest, UpstreamResponse, UpstreamTarget,
+    WarningReason, Warnings,
 };

@@ -51,6 +51,16 @@ pub enum Intent {
     Artifact,
 }
 
+/// Which redirects are followed; others are answers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Redirects {
+    /// All.
+    #[default]
+    All,
+    /// All but "see other" (303), which leads to something else than what was asked for.
+    Moves,
+}
+
 /// Validators of a copy that we hold.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Conditions {
@@ -73,6 +83,8 @@ pub struct UpstreamRequest {
     pub trust: Trust,
     /// What is fetched.
     pub intent: Intent,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
     /// `Accept`, if the provider names one.
     pub accept: Option<&'static str>,
     /// Whether upstream may compress the body in transit; the body arrives decoded all the same.
@@ -96,6 +108,7 @@ impl UpstreamRequest {
             url,
             trust,
             intent,
+            redirects: Redirects::All,
             accept: None,
             compressed: false,
             conditions: Conditions::default(),

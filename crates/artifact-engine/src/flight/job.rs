@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_core::ports::{Conditions, Intent, Trust, UpstreamRequest};
+use artifact_core::ports::{Conditions, Intent, Redirects, Trust, UpstreamRequest};
 use artifact_core::{Class, Digests, RowKey, Target};
 use url::Url;
 
@@ -67,6 +67,7 @@ impl Job {
             last_modified: held.row.upstream_last_modified.clone(),
         });
         Some(UpstreamRequest {
+            redirects: if self.has_substitute() { Redirects::Moves } else { Redirects::All },
             accept: self.target.accept,
             compressed: self.intent == Intent::Metadata,
             conditions,
@@ -92,12 +93,14 @@ impl Job {
             conditional: self.held.is_some(),
             html_allowed: self.html_allowed,
             forbidden_means_missing: self.forbidden_means_missing,
-            authenticated: self.is_authenticated(),
+            see_other_means_missing: self.has_substitute(),
+            authenticated: self.mounted.has_credential(),
         }
     }
 
-    fn is_authenticated(&self) -> bool {
-        self.mounted.upstream.as_ref().is_some_and(|target| target.credential.is_some())
+    /// Whether something takes its place where upstream does not have it.
+    fn has_substitute(&self) -> bool {
+        self.mounted.provider.substitute(&self.target).is_some()
     }
 
     /// Whether a broken transfer may be continued: never where two versions could be mixed.

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, Method, StatusCode};
 
+use super::pages;
 use super::room::{self, Needed};
 use super::turn::{Turn, Turns};
 use super::{Flight, FlightHead, Job, Phase};
@@ -230,7 +231,7 @@ async fn attempt(shared: &Arc<Shared>, flight: &Arc<Flight>, job: &Job) -> Resul
         return Ok(confirmed);
     }
     let response = shared.parts.upstream.send(request).await.map_err(Error::from)?;
-    let response = body_from_header(job, response);
+    let response = pages::united(shared, job, body_from_header(job, response));
     match verdict::judge(&response, job.asked()) {
         Verdict::Refused(error) => Err(error.into()),
         Verdict::Confirmed => Ok(confirm(shared, job, &response.headers).await?),
@@ -246,9 +247,8 @@ async fn confirm_by_head(
     request: &UpstreamRequest,
 ) -> Result<Option<Phase>, Fault> {
     let Some(name) = job.mounted.provider.defaults().digest_header else { return Ok(None) };
-    let Some(held) = job.held.as_ref().filter(|_| job.class == Class::Mutable) else {
-        return Ok(None);
-    };
+    let may_be_named = job.class == Class::Mutable && job.target.shape == Shape::File;
+    let Some(held) = job.held.as_ref().filter(|_| may_be_named) else { return Ok(None) };
     let head = UpstreamRequest {
         method: Method::HEAD,
         conditions: Conditions::default(),

@@ -10,6 +10,7 @@
 mod board;
 mod job;
 mod leader;
+mod pages;
 mod reader;
 mod room;
 mod turn;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use artifact_core::ports::{RelatedRow, RowQuery};
 use artifact_core::{
-    Error, ErrorKind, Fault, Intent, ListRequest, Outcome, RelationRequest, Result, Target,
+    Error, ErrorKind, Fault, Intent, ListRequest, Outcome, Publishing, RelationRequest, Result,
+    Target,
 };
 use bytes::Bytes;
 
@@ -17,8 +18,9 @@ use crate::snapshot::Mounted;
 const PAGE: usize = 1000;
 /// Related documents that are read for one answer.
 const RELATED_LIMIT: usize = 1000;
-/// The descriptors of one answer have about this many bytes at most: clients read 4 MiB.
-const RELATED_BYTES: usize = 3 << 20;
+/// The descriptors of one answer have about this many bytes at most: clients read 4 MiB, and what stands between
+/// descriptors counts as well.
+const RELATED_BYTES: usize = (3 << 20) - (64 << 10);
 
 impl Conversation<'_> {
     pub(super) async fn list(&self, request: &ListRequest) -> Result<Reply> {
@@ -54,14 +56,33 @@ pub(crate) async fn document(
             let outcome = Outcome::List { request: &request, entries: &entries, has_more };
             rules.word(&outcome, &mounted.path())
         }
-        Some(Intent::Relate(request)) => {
-            let (rows, has_more) = related(shared, mounted, &request).await?;
-            let outcome = Outcome::Related { request: &request, rows: &rows, has_more };
-            rules.word(&outcome, &mounted.path())
-        }
+        Some(Intent::Relate(request)) => return all_related(shared, mounted, rules, request).await,
         _ => return Err(absent()),
     };
     Ok(worded.body)
+}
+
+/// All related documents: the bodies of all pages, one behind the other.
+async fn all_related(
+    shared: &Shared,
+    mounted: &Mounted,
+    rules: &dyn Publishing,
+    mut request: RelationRequest,
+) -> Result<Bytes> {
+    let mut all = Vec::new();
+    loop {
+        let (rows, has_more) = related(shared, mounted, &request).await?;
+        let outcome = Outcome::Related { request: &request, rows: &rows, has_more };
+        all.extend_from_slice(&rules.word(&outcome, &mounted.path()).body);
+        if all.len() as u64 > mounted.provider.defaults().document_limit {
+            let text = "a hosted repository says more of this document than can be merged";
+            return Err(Error::new(ErrorKind::Unprocessable, text));
+        }
+        match rows.last().filter(|_| has_more) {
+            Some(last) => request.after = Some(last.path.as_str().to_owned()),
+            None => return Ok(all.into()),
+        }
+    }
 }
 
 /// A page, and whether there is more; `None` if there is nothing of the name.

@@ -20,8 +20,8 @@ use artifact_core::{
     DocumentError, DocumentKind, ErrorBody, Facts, FileFact, Generation, Hosting, Inspection,
     MEMBERS, Origin, Output, Owner, Ownership, PackageRequest, PackageType, Part, PathRules,
     Presence, Problem, Provider, Reject, Rendition, RepoPath, RepositoryKind, Republishing,
-    RewriteContext, Rewritten, Route, Shape, Snippet, SnippetContext, SourceDocument, Survey,
-    Target, Template, Variant,
+    RewriteContext, Rewritten, Route, Shape, Snippet, SnippetContext, SourceDocument, Substitute,
+    Survey, Target, Template, Variant,
 };
 
 const INDEX: DocumentKind = DocumentKind("index");
@@ -240,6 +240,18 @@ impl Provider for Catalog {
         let body = Template::fixed(text);
         let rendition = Rendition { variant: TEXT, content_type: "text/plain", body };
         Ok(Rewritten { renditions: vec![rendition], facts })
+    }
+
+    fn is_linked(&self, _: DocumentKind) -> bool {
+        self.digest_header.is_some()
+    }
+
+    fn substitute(&self, absent: &Target) -> Option<Substitute> {
+        match absent.path.as_str() {
+            "page/first" => Some(Substitute::Document(Box::new(document("page/second")))),
+            "page/second" => Some(Substitute::Body("file files/none -\n".into())),
+            _ => None,
+        }
     }
 
     fn error_body(&self, problem: &Problem<'_>) -> ErrorBody {

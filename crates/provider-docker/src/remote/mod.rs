@@ -3,6 +3,7 @@
 mod documents;
 mod excerpt;
 mod hub;
+mod referrers;
 
 use artifact_core::{
     Class, Digest, DocumentKind, ErrorKind, Origin, Owner, PackageRequest, Reject, Remote,
@@ -14,13 +15,13 @@ use registry_v2::{ErrorCode, Reference, Resource, Tag, parse_digest};
 pub(crate) use self::documents::{inspect, rewrite};
 pub(crate) use self::excerpt::excerpt;
 pub(crate) use self::hub::is_host;
+use self::referrers::referrers;
+pub(crate) use self::referrers::{REFERRERS, substitute};
 use crate::request::{bad_digest, existing, resource_of, unsupported};
 use crate::{hosted, rows};
 
 /// The list of an image's tags.
 pub(crate) const TAGS: DocumentKind = DocumentKind("tags");
-/// What refers to a manifest.
-pub(crate) const REFERRERS: DocumentKind = DocumentKind("referrers");
 /// The one rendition of either, out of which pages are cut.
 const WHOLE: Variant = Variant::new("whole");
 
@@ -112,14 +113,6 @@ fn tags(image: &str, after: Option<&Tag>) -> Result<Target, Reject> {
     let source = after.map_or(Variant::SOURCE, |tag| Variant::named(format!("last={tag}")));
     let shape = Shape::Document { kind: TAGS, variant: WHOLE };
     Ok(Target { source, shape, ..file(image, path, Class::Mutable, reference) })
-}
-
-fn referrers(image: &str, text: &str) -> Result<Target, Reject> {
-    let digest = parse_digest(text).map_err(|_| bad_digest())?;
-    let path = rows::document(image, &format!("referrers/{digest}"))?;
-    let reference = format!("v2/{image}/referrers/{digest}");
-    let shape = Shape::Document { kind: REFERRERS, variant: WHOLE };
-    Ok(Target { shape, accept: Some(INDEX), ..file(image, path, Class::Mutable, reference) })
 }
 
 /// What is named by its digest never changes, and is whatever has that digest, a page of text as well.
