@@ -21,7 +21,7 @@ is_wanted() { [ "$part" = all ] || [ "$part" = "$1" ]; }
 
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
-! is_wanted nginx || command -v nginx >/dev/null || missing+=(nginx-light)
+! { is_wanted nginx || is_wanted images; } || command -v nginx >/dev/null || missing+=(nginx-light)
 ! is_wanted types || command -v createrepo_c >/dev/null || missing+=(createrepo-c)
 command -v python3 >/dev/null || missing+=(python3)
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from bench import MIB, ROUNDS, SECONDS, Origin, Process, Server, free_port, get, pattern, report, spread, summarised
+from bench import MIB, ROUNDS, SECONDS, Nginx, Origin, Process, Server, free_port, get, pattern, report, spread, summarised
 from bench_replicas import ACCOUNT, PASSWORD, Minio
 from bench_types import define
 from image_clients import BLOCK, CHUNK, IMAGE, Layer, Sink
@@ -30,7 +30,7 @@ PULLED, PULLERS = 100 * MIB, 4
 # Few enough that a request waits for itself and not for others; many enough that the server never idles.
 FEW_ASKING, MANY_ASKING = 4, 64
 CROWD, CROWD_BLOB = 40, 64 * MIB
-# Much faster, and forty readers of it would measure these cores.
+# Forty readers of a faster upstream would measure these cores.
 PACE = 50 * MIB
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
@@ -103,24 +103,22 @@ def pushes(peers):
     pushing(peers, 1, 1, LONG_LAYER, "1 client, a layer of 500 MiB")
 
 
-def pulls(peers):
-    layer = Layer(PULLED)
+def pulls(peers, directory):
+    """The third is nginx, which has the kernel send files: what these cores can do at best."""
+    layer, origin = Layer(PULLED), Origin()
     target = f"{IMAGE}/blobs/{layer.digest}"
+    origin.files[target] = layer.body()
     for peer in peers:
         push(http.client.HTTPConnection("127.0.0.1", peer.port), layer)
-        assert get(peer.url + target) == layer.body()
-    used = {peer: [] for peer in peers}
-
-    def measure(peer):
-        before = peer.processor_seconds()
-        rate = pull_for_a_while(peer.port, PULLERS, target, PULLED)
-        used[peer].append((peer.processor_seconds() - before) / SECONDS)
-        return rate
-
-    rounds = in_turn(peers, measure)
-    report_ratio(f"{PULLERS} clients, a blob of 100 MiB", rounds, "MiB/s", 1 / MIB, 2)
-    ours, theirs = (statistics.median(used[peer]) for peer in peers)
-    print(f"               processors in use: {ours:.2f} / {theirs:.2f}")
+    nginx = Nginx(directory / "nginx", origin)
+    for server in (*peers, nginx):
+        assert get(server.url + target) == origin.files[target]
+    rounds = in_turn((*peers, nginx), lambda server: pull_for_a_while(server.port, PULLERS, target, PULLED) / MIB)
+    report_ratio(f"{PULLERS} clients, a blob of 100 MiB", [both for *both, _ in rounds], "MiB/s", 1, 2)
+    at_best = [nginx_rate / theirs for _, theirs, nginx_rate in rounds]
+    print(f"               nginx with sendfile: {statistics.median(rate for *_, rate in rounds):.0f} MiB/s, "
+          f"{statistics.median(at_best):.2f}x theirs")
+    nginx.stop()
 
 
 def tags(peers):
@@ -154,7 +152,7 @@ def against_docker_registry(binary, program, directory):
     print("  pushing: POST, PATCH in one stream, PUT")
     pushes(peers)
     print("  pulling; what arrives is dropped by the kernel")
-    pulls(peers)
+    pulls(peers, directory)
     print("  HEAD of a manifest by its tag")
     tags(peers)
     print(f"               RSS after this load: {ours.rss() / MIB:.1f} / {theirs.rss() / MIB:.1f} MiB")
@@ -169,27 +167,35 @@ def filesystem(directory):
 
 
 def huge_layer(binary, minio_program, directory):
-    print(f"\na layer of {HUGE_LAYER // MIB // 1024} GiB, pushed to a server over MinIO, {HUGE_PUSHES} times")
+    print(f"\na layer of {HUGE_LAYER // MIB // 1024} GiB, pushed to a server over MinIO, {HUGE_PUSHES} times; "
+          "takes twice as much of the disk")
+    closings, rates = [], []
+    for _ in range(HUGE_PUSHES):
+        taking_in, closing = push_huge_layer(binary, minio_program, directory / "huge")
+        rates.append(HUGE_LAYER / taking_in)
+        closings.append(closing)
+    print(f"               taken in at {min(rates) / MIB:.0f} MiB/s or more")
+    report("the closing PUT, slowest", f"{max(closings):.2f} s", "<= 5 s", max(closings) <= 5)
+
+
+def push_huge_layer(binary, minio_program, directory):
+    """How long the body took and how long the closing PUT, with services that end with it."""
+    directory.mkdir()
     minio = Minio(minio_program, directory / "minio")
     (minio.drive / "images").mkdir()
-    server = Server(binary, directory / "huge", {
+    server = Server(binary, directory / "data", {
         "MINIO_ENDPOINT": f"127.0.0.1:{minio.port}", "MINIO_ACCESS_KEY": ACCOUNT, "MINIO_SECRET_KEY": PASSWORD,
         "MINIO_BUCKET": "images",
     })
     server.wait()
     define(server, "local", "images", "docker", {})
-    connection, closings, rates = http.client.HTTPConnection("127.0.0.1", server.port), [], []
-    for _ in range(HUGE_PUSHES):
-        layer = Layer(HUGE_LAYER)
-        began = time.monotonic()
-        taken, closed = push(connection, layer)
-        closings.append(closed - taken)
-        rates.append(HUGE_LAYER / (taken - began))
-    print(f"               taken in at {min(rates) / MIB:.0f} MiB/s or more")
-    report("the closing PUT, slowest", f"{max(closings):.2f} s", "<= 5 s", max(closings) <= 5)
+    layer, connection = Layer(HUGE_LAYER), http.client.HTTPConnection("127.0.0.1", server.port)
+    began = time.monotonic()
+    taken, closed = push(connection, layer)
     server.stop()
     minio.stop()
-    shutil.rmtree(minio.drive)
+    shutil.rmtree(directory)
+    return taken - began, closed - taken
 
 
 def crowd(binary, directory):
