@@ -432,7 +432,7 @@ pub struct RewriteContext<'a> {
     pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// Whether our clients reach us by https.
     pub secure: bool,
-    /// The name of the repository that was addressed; empty where the client's host stands for it.
+    /// The name of the repository that was addressed.
     pub repository: &'a str,
     /// Its kind.
     pub kind: RepositoryKind,

@@ -7,7 +7,6 @@ use http::HeaderMap;
 
 use crate::answer::Asking;
 use crate::mount::{Mount, REGISTRY_ROOT};
-use crate::renditions::View;
 use crate::request::Request;
 use crate::snapshot::{Mounted, Snapshot};
 
@@ -79,12 +78,9 @@ impl<'a> Call<'a> {
         format!("{}{}", self.request.origin.trim_end_matches('/'), self.mount_path())
     }
 
-    /// How the client sees the addressed repository.
-    pub(crate) fn view(&self) -> View {
-        View {
-            secure: self.request.origin.starts_with("https://"),
-            nameless: self.request.mount == Mount::Root,
-        }
+    /// Whether clients reach us by https.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.request.origin.starts_with("https://")
     }
 }
 

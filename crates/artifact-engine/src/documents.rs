@@ -27,7 +27,7 @@ use crate::keys;
 use crate::remote::{
     Wanted, circuit_open, failure_detail, hit, job, offline, remembered_absence, take_off,
 };
-use crate::renditions::{RenderedSet, SetKey, View, negotiate};
+use crate::renditions::{RenderedSet, SetKey, negotiate};
 use crate::request::Reply;
 use crate::rows::HotRow;
 use crate::shared::Shared;
@@ -83,7 +83,7 @@ pub(crate) async fn serve_sources(
     let Some(note) = sources.first().map(|source| source.note) else {
         return Err(Error::new(ErrorKind::NotFound, "no member has this document"));
     };
-    let rendered = rendered(shared, call.mounted, target, sources, call.view()).await?;
+    let rendered = rendered(shared, call.mounted, target, sources, call.is_secure()).await?;
     for placed in &rendered.sources {
         if let Content::Stored(hot) = &placed.source.content {
             shared.accesses.note(&hot.row.key);
@@ -133,7 +133,7 @@ pub(crate) async fn fact(
     path: &str,
 ) -> Result<Option<FileFact>> {
     let source = source(shared, mounted, index).await?;
-    let rendered = rendered(shared, mounted, index, vec![source.clone()], View::default()).await?;
+    let rendered = rendered(shared, mounted, index, vec![source.clone()], false).await?;
     let fact = rendered.set.facts.find(path);
     if fact.is_some() || mounted.provider.assembly().is_none() {
         return Ok(fact);
@@ -165,13 +165,13 @@ pub(crate) struct Rendered {
 }
 
 /// The parse of `sources` and their companions with the rendition that `target` wants of the
-/// repository `addressed`, as a client sees it in `view`.
+/// repository `addressed`.
 pub(crate) async fn rendered(
     shared: &Arc<Shared>,
     addressed: &Arc<Mounted>,
     target: &Target,
     sources: Vec<Source>,
-    view: View,
+    secure: bool,
 ) -> Result<Rendered> {
     let variant = wanted_variant(target)?;
     let sources = Box::pin(gather(shared, sources)).await?;
@@ -185,7 +185,7 @@ pub(crate) async fn rendered(
         rules: sources.iter().fold(0, |all: u64, placed| {
             all.rotate_left(7) ^ placed.source.mounted.rules.fingerprint()
         }),
-        view,
+        secure,
         extra: None,
     };
     if let Some(set) = shared.renditions.hot(&key, variant) {
@@ -200,7 +200,7 @@ pub(crate) async fn rendered(
         addressed: Arc::clone(addressed),
         target: target.clone(),
         variant: variant.clone(),
-        view,
+        secure,
         signer: shared.parts.signer.clone(),
         loaded,
     };
@@ -265,7 +265,7 @@ struct Work {
     addressed: Arc<Mounted>,
     target: Target,
     variant: Variant,
-    view: View,
+    secure: bool,
     signer: Option<Arc<dyn Signer>>,
     loaded: Vec<Loaded>,
 }
@@ -280,8 +280,8 @@ impl Work {
         let context = RewriteContext {
             wanted: &self.variant,
             admits: &admits,
-            secure: self.view.secure,
-            repository: if self.view.nameless { "" } else { self.addressed.name() },
+            secure: self.secure,
+            repository: self.addressed.name(),
             kind: self.addressed.kind(),
             path: &self.target.path,
             changed_at: changed_at.unwrap_or(Timestamp::from_millis(0)),

@@ -28,15 +28,6 @@ const WORK_PERMITS: usize = 256 * 1024;
 const COMPRESS_FROM: usize = 1024;
 const FACT_WEIGHT: usize = 320;
 
-/// How a client sees a repository, as far as documents depend on it.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) struct View {
-    /// Whether links may assume https.
-    pub(crate) secure: bool,
-    /// Whether the repository's name is never shown: the client's host stands for it.
-    pub(crate) nameless: bool,
-}
-
 /// What a rendered set depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct SetKey {
@@ -48,8 +39,8 @@ pub(crate) struct SetKey {
     pub(crate) path: RepoPath,
     /// The rules that filtered it.
     pub(crate) rules: u64,
-    /// How clients see the repository.
-    pub(crate) view: View,
+    /// Whether links may assume https.
+    pub(crate) secure: bool,
     /// A rendition that is not among those every parse gives.
     pub(crate) extra: Option<Variant>,
 }
@@ -345,7 +336,7 @@ mod tests {
             sources: vec![(RepositoryId(1), BlobId::from_bytes([source; 32]))],
             path: RepoPath::root(),
             rules: 0,
-            view: View::default(),
+            secure: false,
             extra: None,
         }
     }
@@ -405,7 +396,7 @@ mod tests {
                 sources: vec![(RepositoryId(1), BlobId::from_bytes([7; 32]))],
                 path: RepoPath::root(),
                 rules: 0,
-                view: View::default(),
+                secure: false,
                 extra: None,
             },
             variant: Variant::new("full"),

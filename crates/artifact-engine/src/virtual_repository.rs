@@ -338,7 +338,7 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(error),
         };
         let rendered =
-            documents::rendered(shared, call.mounted, index, sources, call.view()).await?;
+            documents::rendered(shared, call.mounted, index, sources, call.is_secure()).await?;
         let Some(fact) = rendered.set.facts.find(target.path.as_str()) else {
             if unlisted {
                 return self.serve_first(target).await;
