@@ -432,9 +432,7 @@ pub struct RewriteContext<'a> {
     pub admits: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// Whether our clients reach us by https.
     pub secure: bool,
-    /// The name of the repository that was addressed.
-    pub repository: &'a str,
-    /// Its kind.
+    /// The kind of the repository that was addressed.
     pub kind: RepositoryKind,
     /// The path that was asked for.
     pub path: &'a RepoPath,

@@ -281,7 +281,6 @@ impl Work {
             wanted: &self.variant,
             admits: &admits,
             secure: self.secure,
-            repository: self.addressed.name(),
             kind: self.addressed.kind(),
             path: &self.target.path,
             changed_at: changed_at.unwrap_or(Timestamp::from_millis(0)),

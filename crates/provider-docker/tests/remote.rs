@@ -231,7 +231,6 @@ fn rewrite(
     let rewritten = DockerProvider::new().rewrite(
         &documents,
         &RewriteContext {
-            repository: "r",
             wanted: &Variant::new("whole"),
             admits,
             secure: true,

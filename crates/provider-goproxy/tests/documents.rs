@@ -43,7 +43,6 @@ fn rewrite_with(
 ) -> Result<String, DocumentError> {
     with_documents(what, bodies, |documents| {
         let context = RewriteContext {
-            repository: "r",
             wanted: &Variant::new("plain"),
             admits,
             secure: true,

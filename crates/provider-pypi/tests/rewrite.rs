@@ -86,7 +86,6 @@ impl Rewrite<'_> {
             .collect();
         let wanted = Variant::new(self.wanted);
         let context = RewriteContext {
-            repository: "r",
             wanted: &wanted,
             admits: self.admits,
             secure: self.secure,

@@ -171,7 +171,6 @@ mod tests {
             body: &body,
         };
         let context = RewriteContext {
-            repository: "r",
             wanted: &PLAIN,
             admits: &|_| true,
             secure: true,

@@ -54,7 +54,6 @@ proptest! {
             body: &body,
         };
         let context = RewriteContext {
-            repository: "r",
             wanted: variant,
             admits: &|_| true,
             secure: true,

@@ -81,7 +81,6 @@ impl Asking<'_> {
             .map(|(position, index)| document(index, &path, position))
             .collect();
         let context = RewriteContext {
-            repository: "r",
             wanted: &Variant::new("archive"),
             admits: self.admits,
             secure: true,

@@ -52,7 +52,6 @@ impl Rewrite<'_> {
             upstreams.iter().map(|upstream| document(upstream, &path)).collect();
         let wanted = Variant::new(self.wanted);
         let context = RewriteContext {
-            repository: "r",
             wanted: &wanted,
             admits: self.admits,
             secure: true,

@@ -94,7 +94,6 @@ impl<'a> Rewrite<'a> {
         let admits = |path: &str| !self.denied.contains(&path);
         let wanted = Variant::named(self.wanted.to_owned());
         let context = RewriteContext {
-            repository: "r",
             wanted: &wanted,
             admits: &admits,
             secure: true,

@@ -160,7 +160,6 @@ impl<'a> Case<'a> {
         let Shape::Document { variant, .. } = &asked.shape else { panic!("a file") };
         let admits = |path: &str| !self.denied.contains(&path);
         let context = RewriteContext {
-            repository: "r",
             wanted: variant,
             admits: &admits,
             secure: true,

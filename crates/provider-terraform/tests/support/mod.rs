@@ -159,7 +159,6 @@ pub(crate) fn rewrite(
         .collect();
     let wanted = Variant::new("registry");
     let context = RewriteContext {
-        repository: "r",
         wanted: &wanted,
         admits,
         secure: true,
