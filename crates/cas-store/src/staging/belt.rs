@@ -69,6 +69,10 @@ impl<S: Sink> Belt<S> {
             return Ok(());
         }
         self.settle().await?;
+        // A hop that began late has taken what came after it, too.
+        if self.desk.waiting() < BATCH {
+            return Ok(());
+        }
         let desk = Arc::clone(&self.desk);
         self.running = Some(tokio::task::spawn_blocking(move || desk.work(|_| Ok(()))));
         Ok(())
@@ -108,6 +112,10 @@ impl<S: Sink> Desk<S> {
         let mut waiting = lock(&self.waiting);
         waiting.push(chunk);
         waiting.length()
+    }
+
+    fn waiting(&self) -> usize {
+        lock(&self.waiting).length()
     }
 
     fn work<T>(&self, work: impl FnOnce(&mut S) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -175,7 +183,8 @@ mod tests {
         }
         let taken = belt.arrived(|sink| Ok(sink.taken.clone())).await.unwrap();
         assert_eq!(taken.iter().sum::<usize>(), 40 * (BATCH / 10));
-        assert!(taken.len() < 6, "{taken:?}");
+        let (_, hops) = taken.split_last().unwrap();
+        assert!(hops.iter().all(|bytes| *bytes >= BATCH), "{taken:?}");
     }
 
     #[tokio::test]
