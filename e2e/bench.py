@@ -198,11 +198,11 @@ def quantity(text):
     return float(number) * UNITS[unit]
 
 
-def wrk(url, connections, headers=(), seconds=SECONDS):
+def wrk(url, connections, headers=(), seconds=SECONDS, threads=2):
     """Requests per second, bytes per second and the 99th percentile of one round."""
     options = [option for header in headers for option in ("-H", header)]
     output = subprocess.run(
-        ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency", *options, url],
+        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency", *options, url],
         capture_output=True, text=True, check=True,
     ).stdout
     # Errors are fast: counted as answers they would look like throughput.

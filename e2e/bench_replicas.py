@@ -45,6 +45,8 @@ GARBAGE = 100_000
 GARBAGE_IN_S3 = 2_000
 # So often is a share of the garbage collected, by a server that has just been started.
 COLLECTIONS = 5
+# So many rounds before, during and after each. What is left then is collected while nobody asks.
+IDLE_ROUNDS, COLLECTING_ROUNDS = 8, 30
 PASSWORD = "benchmark"
 ACCOUNT = "artifacts"
 
@@ -494,8 +496,8 @@ FROM (SELECT 'garbage ' || n AS body FROM generate_series({numbers.start}, {numb
 
 
 def garbage(binary, directory, services):
-    print(f"\ncollecting garbage while serving 2k files, in {COLLECTIONS} parts; wrk -t2 -c8, which leaves room to tell "
-          "waiting for the collector from waiting for other requests, in rounds of 1 s")
+    print(f"\ncollecting garbage while serving 2k files, in {COLLECTIONS} parts; wrk -t1 -c2 in rounds of 1 s: with more, "
+          "the slowest requests wait for each other, and equal rounds differ twofold")
     settings, data = services.deployment(), directory / "garbage embedded"
     in_files = lambda: sum(len(files) for _, _, files in os.walk(data / "blobs" / "sha256"))
     in_bucket = lambda: services.minio.blobs(settings["MINIO_BUCKET"])
@@ -541,9 +543,9 @@ def collect(server):
 
 def collect_while_serving(server, url, services):
     """Medians of rounds before, during and after a collection, and what it took."""
-    measure = lambda: wrk(url, 8, seconds=1)
+    measure = lambda: wrk(url, 2, seconds=1, threads=1)
     measure()
-    before = [measure() for _ in range(5)]
+    before = [measure() for _ in range(IDLE_ROUNDS)]
     outcome = {}
 
     def run():
@@ -555,12 +557,13 @@ def collect_while_serving(server, url, services):
     collection = threading.Thread(target=run)
     collection.start()
     during = []
-    while collection.is_alive():
+    while collection.is_alive() and len(during) < COLLECTING_ROUNDS:
         during.append(measure())
+    if not collection.is_alive():
+        # The last round may have ended after the collection did.
+        during = during[:-1] or during
     collection.join()
-    # The last round may have ended after the collection did.
-    during = during[:-1] or during
-    after = [measure() for _ in range(5)]
+    after = [measure() for _ in range(IDLE_ROUNDS)]
     median = lambda rounds: [statistics.median(figures) for figures in zip(*rounds)]
     return {**outcome, "rounds": len(during), "idle": median(before + after), "busy": median(during),
             "before": median(before), "after": median(after)}

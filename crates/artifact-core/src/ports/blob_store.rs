@@ -97,6 +97,16 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Removes a blob; `false` if there was none.
     async fn delete(&self, id: BlobId) -> Result<bool>;
 
+    /// Removes the first of `ids` as [`delete`](Self::delete) does, and as many behind it as are
+    /// removed with it at little cost. Says in their order what became of them: of one at least, of
+    /// all at most.
+    async fn delete_some(&self, ids: &[BlobId]) -> Vec<Result<bool>> {
+        match ids.first() {
+            Some(id) => vec![self.delete(*id).await],
+            None => Vec::new(),
+        }
+    }
+
     /// Up to `limit` blobs with ids greater than `after`, in order of id.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>>;
 
@@ -133,6 +143,10 @@ impl<T: BlobStore + ?Sized> BlobStore for Arc<T> {
 
     async fn delete(&self, id: BlobId) -> Result<bool> {
         self.as_ref().delete(id).await
+    }
+
+    async fn delete_some(&self, ids: &[BlobId]) -> Vec<Result<bool>> {
+        self.as_ref().delete_some(ids).await
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {

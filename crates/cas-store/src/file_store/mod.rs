@@ -11,9 +11,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use artifact_core::ports::{BlobListing, BlobRead, BlobStore, ByteRange, Durability};
-use artifact_core::{BlobId, Result};
+use artifact_core::{BlobId, Error, Result};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ use crate::error::{IoContext, absent_as_none};
 use crate::opened_file::{Opened, blob_size};
 use crate::temporary::{self, Temporary};
 use crate::{StoreError, blocking, positional};
+
+/// After this time what was deleted together is told. On a slow disk the caller may want no more.
+const QUICK: Duration = Duration::from_millis(50);
 
 /// A [`BlobStore`] and [`Staging`](artifact_core::ports::Staging) in a directory of a local file system. Holds the directory's lock for as long
 /// as it, or work that it began, lives.
@@ -97,6 +101,19 @@ impl Inner {
         }
     }
 
+    /// Deletes for as long as that is quick.
+    fn delete_some(&self, ids: &[BlobId]) -> Vec<Result<bool>> {
+        let began = Instant::now();
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for id in ids {
+            outcomes.push(self.delete(*id).map_err(Error::from));
+            if began.elapsed() > QUICK {
+                break;
+            }
+        }
+        outcomes
+    }
+
     /// Says "not there", but only while the store itself is: on a disk that is no longer
     /// mounted nothing exists, and that is a failure and not an answer.
     fn absent<T>(&self) -> Result<Option<T>, StoreError> {
@@ -143,6 +160,12 @@ impl BlobStore for FileStore {
 
     async fn delete(&self, id: BlobId) -> Result<bool> {
         self.run(move |inner| inner.delete(id)).await
+    }
+
+    async fn delete_some(&self, ids: &[BlobId]) -> Vec<Result<bool>> {
+        let (inner, ids) = (Arc::clone(&self.0), ids.to_vec());
+        let deleted = blocking::run_behind_others(move || inner.delete_some(&ids)).await;
+        deleted.unwrap_or_else(|error| vec![Err(error)])
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {

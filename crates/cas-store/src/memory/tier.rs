@@ -173,6 +173,11 @@ impl<S: BlobStore> BlobStore for MemoryTier<S> {
         self.inner.delete(id).await
     }
 
+    async fn delete_some(&self, ids: &[BlobId]) -> Vec<Result<bool>> {
+        let _invalidate: Vec<_> = ids.iter().map(|id| Invalidate { tier: self, id: *id }).collect();
+        self.inner.delete_some(ids).await
+    }
+
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobListing>> {
         self.inner.list(after, limit).await
     }

@@ -57,6 +57,7 @@ macro_rules! blob_store_contract {
             concurrent_puts_of_one_blob_all_succeed,
             a_delete_removes_the_blob_once,
             a_deleted_blob_can_be_put_again,
+            some_blobs_are_deleted_in_order_and_one_at_least,
             a_list_is_in_order_and_pages,
             a_list_starts_behind_an_id_that_is_not_stored,
             a_list_tells_size_and_age,
@@ -306,6 +307,32 @@ pub async fn a_deleted_blob_can_be_put_again(store: &dyn BlobStore, bench: &Work
     store.delete(id).await.unwrap();
     bench.put(store, b"bytes").await;
     assert_eq!(whole(store, id).await.unwrap(), "bytes");
+}
+
+/// Calls for what is left end; absent blobs count, too. Nothing else is deleted, and what was read is forgotten.
+pub async fn some_blobs_are_deleted_in_order_and_one_at_least(
+    store: &dyn BlobStore,
+    bench: &Workbench,
+) {
+    let (first, absent) = (bench.put(store, b"first").await, bench.put(store, b"absent").await);
+    let (last, kept) = (bench.put(store, b"last").await, bench.put(store, b"kept").await);
+    assert!(whole(store, first).await.is_some());
+    store.delete(absent).await.unwrap();
+    assert!(store.delete_some(&[]).await.is_empty());
+    let ids = [first, absent, last];
+    let mut left = ids.as_slice();
+    let mut deleted = Vec::new();
+    while !left.is_empty() {
+        let outcomes = store.delete_some(left).await;
+        assert!((1..=left.len()).contains(&outcomes.len()), "{} of {}", outcomes.len(), left.len());
+        left = left.split_at(outcomes.len()).1;
+        deleted.extend(outcomes.into_iter().map(Result::unwrap));
+    }
+    assert_eq!(deleted, [true, false, true]);
+    for id in ids {
+        assert!(whole(store, id).await.is_none());
+    }
+    assert_eq!(whole(store, kept).await.unwrap(), "kept");
 }
 
 /// Pages of any size, laid end to end, are all blobs in order of id.
