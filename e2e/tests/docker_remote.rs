@@ -15,7 +15,8 @@ on_both_profiles! {
     a_token_is_fetched_where_upstream_wants_one,
     upstreams_refusal_is_an_absence_and_asks_nobody_for_credentials,
     banned_tags_and_images_that_no_pattern_admits_are_refused_unasked,
-    a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists,
+    of_two_registries_the_first_that_has_an_image_owns_it,
+    an_image_that_is_hosted_is_asked_of_no_registry,
     what_a_tag_led_to_is_asked_of_the_member_that_had_the_tag,
     no_upstream_is_asked_for_a_digest_that_a_member_holds,
     tags_are_listed_in_pages_and_without_those_that_are_banned,
@@ -58,6 +59,46 @@ fn manifest_script(manifest: &str) -> Script {
     Script::ok(manifest.to_owned())
         .header(CONTENT_TYPE, MANIFEST)
         .header(HeaderName::from_static("docker-content-digest"), &digest(manifest))
+}
+
+/// What `origin` says when it is asked for the tags of an image.
+fn list_tags(origin: &Origin, image: &str, tags: &[&str]) {
+    let list = |tags: &[&str]| Script::ok(json!({"name": image, "tags": tags}).to_string());
+    origin.on(&format!("/v2/{image}/tags/list"), Script::sequence([list(tags), list(&[])]));
+}
+
+/// The tags of an image as the server lists them.
+async fn tags(server: &Server, image: &str) -> Result<Vec<String>> {
+    let (listed, _) = page(server, &format!("/v2/{image}/tags/list")).await?;
+    assert_eq!(listed.pointer("/name"), Some(&json!(image)));
+    Ok(serde_json::from_value(listed.pointer("/tags").context("no tags")?.clone())?)
+}
+
+/// A virtual repository of whose names nobody owns one.
+async fn united(server: &Server, name: &str, members: &[&str]) -> Result<()> {
+    let body = json!({
+        "name": name, "package_type": "docker", "members": members, "merge_versions": true,
+    });
+    let made = server.http().post_json(&server.url("/api/v2/virtuals"), &body).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    Ok(())
+}
+
+async fn push_blob(server: &Server, image: &str, blob: &str) -> Result<()> {
+    let path = format!("/v2/{image}/blobs/uploads/?digest={}", digest(blob));
+    let stored = server.http().send(Method::POST, &server.url(&path), &[], blob.to_owned()).await?;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    Ok(())
+}
+
+/// Pushes an image of no platform, which needs no blobs.
+async fn push_index(server: &Server, image: &str, tag: &str) -> Result<String> {
+    let body = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).to_string();
+    let url = server.url(&format!("/v2/{image}/manifests/{tag}"));
+    let typed = [("content-type", INDEX)];
+    let stored = server.http().send(Method::PUT, &url, &typed, body.clone()).await?;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    Ok(body)
 }
 
 async fn head(server: &Server, path: &str) -> Result<Exchange> {
@@ -241,26 +282,74 @@ async fn banned_tags_and_images_that_no_pattern_admits_are_refused_unasked(
     Ok(())
 }
 
-async fn a_virtual_repository_takes_a_tag_from_the_first_member_and_unites_the_lists(
-    profile: Profile,
-) -> Result<()> {
+async fn of_two_registries_the_first_that_has_an_image_owns_it(profile: Profile) -> Result<()> {
     let server = profile.server().await?;
     let (one, other) = (Origin::start().await, Origin::start().await);
     let first = publish(&one, "app", "v1", "of the first");
     publish(&other, "app", "v1", "of the second");
     let second = publish(&other, "app", "v2", "only there");
-    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
-    one.on("/v2/app/tags/list", Script::sequence([list(&["v1"]), list(&[])]));
-    other.on("/v2/app/tags/list", Script::sequence([list(&["v1", "v2"]), list(&[])]));
+    let tool = publish(&other, "tool", "v1", "a tool");
+    list_tags(&one, "app", &["v1"]);
+    list_tags(&other, "app", &["v1", "v2"]);
+    list_tags(&other, "tool", &["v1"]);
     remote(&server, "one", "docker", one.base_url()).await?;
     remote(&server, "other", "docker", other.base_url()).await?;
     virtual_of(&server, "all", "docker", &["one", "other"]).await?;
+    let absent = server.get("/v2/all/app/manifests/v2").await?;
+    let found = (absent.status.as_u16(), error_code(&absent)?);
+    assert_eq!(found, (404, "MANIFEST_UNKNOWN".to_owned()));
     assert_eq!(server.get("/v2/all/app/manifests/v1").await?.text(), first);
-    assert_eq!(server.get("/v2/all/app/manifests/v2").await?.text(), second);
-    let layer = format!("/v2/all/app/blobs/{}", digest("only there"));
+    assert_eq!(tags(&server, "all/app").await?, ["v1"]);
+    assert_eq!(other.requests().len(), 0, "{:?}", asked(&other));
+    assert_eq!(server.get("/v2/all/tool/manifests/v1").await?.text(), tool);
+    assert_eq!(tags(&server, "all/tool").await?, ["v1"]);
+
+    united(&server, "both", &["one", "other"]).await?;
+    assert_eq!(server.get("/v2/both/app/manifests/v1").await?.text(), first);
+    assert_eq!(server.get("/v2/both/app/manifests/v2").await?.text(), second);
+    let layer = format!("/v2/both/app/blobs/{}", digest("only there"));
     assert_eq!(server.get(&layer).await?.text(), "only there");
-    let listed: Value = serde_json::from_str(&server.get("/v2/all/app/tags/list").await?.text())?;
-    assert_eq!(listed, json!({"name": "all/app", "tags": ["v1", "v2"]}));
+    assert_eq!(tags(&server, "both/app").await?, ["v1", "v2"]);
+    Ok(())
+}
+
+async fn an_image_that_is_hosted_is_asked_of_no_registry(profile: Profile) -> Result<()> {
+    let server = profile.server().await?;
+    let origin = Origin::start().await;
+    let theirs = publish(&origin, "app", "v1", "a layer");
+    list_tags(&origin, "app", &["v1"]);
+    remote(&server, "hub", "docker", origin.base_url()).await?;
+    local(&server, "own", "docker").await?;
+    virtual_of(&server, "all", "docker", &["hub", "own"]).await?;
+    united(&server, "both", &["hub", "own"]).await?;
+    // Of a push that has not ended yet there are only blobs, and they own nothing.
+    push_blob(&server, "own/app", "{}").await?;
+    assert_eq!(server.get("/v2/all/app/manifests/v1").await?.text(), theirs);
+    let before = origin.requests().len();
+
+    let ours = push_index(&server, "own/app", "mine").await?;
+    let unknown = digest("nobody has this");
+    for path in [
+        "manifests/v1".to_owned(),
+        "manifests/v2".to_owned(),
+        format!("manifests/{unknown}"),
+        format!("blobs/{unknown}"),
+    ] {
+        assert_eq!(server.get(&format!("/v2/all/app/{path}")).await?.status, 404, "{path}");
+    }
+    assert_eq!(server.get("/v2/all/app/manifests/mine").await?.text(), ours);
+    assert_eq!(tags(&server, "all/app").await?, ["mine"]);
+    assert_eq!(
+        referrers(&server, &format!("/v2/all/app/referrers/{unknown}")).await?,
+        (vec![], None)
+    );
+    assert_eq!(origin.requests().len(), before, "{:?}", asked(&origin));
+
+    // What a member holds is right by its digest, whoever owns the name.
+    let by_digest = format!("/v2/all/app/manifests/{}", digest(&theirs));
+    assert_eq!(server.get(&by_digest).await?.text(), theirs);
+    assert_eq!(server.get("/v2/both/app/manifests/v1").await?.text(), theirs);
+    assert_eq!(tags(&server, "both/app").await?, ["mine", "v1"]);
     Ok(())
 }
 
@@ -281,7 +370,8 @@ async fn what_a_tag_led_to_is_asked_of_the_member_that_had_the_tag(profile: Prof
         assert_eq!(answer.text(), blob);
         assert_eq!(header(&answer, "x-artifact-member"), Some("other"));
     }
-    assert_eq!(asked(&one), ["GET /v2/app/manifests/v1"]);
+    // Whether the image is that registry's is known then, and not asked again for what has a digest.
+    assert_eq!(asked(&one), ["GET /v2/app/manifests/v1", "GET /v2/app/tags/list"]);
     Ok(())
 }
 
@@ -294,9 +384,7 @@ async fn no_upstream_is_asked_for_a_digest_that_a_member_holds(profile: Profile)
     remote(&server, "other", "docker", other.base_url()).await?;
     local(&server, "own", "docker").await?;
     virtual_of(&server, "all", "docker", &["one", "other", "own"]).await?;
-    let pushed = format!("/v2/own/app/blobs/uploads/?digest={}", digest("pushed"));
-    let stored = server.http().send(Method::POST, &server.url(&pushed), &[], "pushed").await?;
-    assert_eq!(stored.status, 201, "{}", stored.text());
+    push_blob(&server, "own/app", "pushed").await?;
     for path in [format!("manifests/{manifest}"), format!("blobs/{layer}")] {
         assert_eq!(server.get(&format!("/v2/other/app/{path}")).await?.status, 200);
     }
@@ -332,9 +420,8 @@ async fn tags_are_listed_in_pages_and_without_those_that_are_banned(
 ) -> Result<()> {
     let server = profile.server().await?;
     let (one, other) = (Origin::start().await, Origin::start().await);
-    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
-    one.on("/v2/app/tags/list", Script::sequence([list(&["b", "a", "bad"]), list(&[])]));
-    other.on("/v2/app/tags/list", Script::sequence([list(&["c"]), list(&[])]));
+    list_tags(&one, "app", &["b", "a", "bad"]);
+    list_tags(&other, "app", &["c"]);
     let body = json!({
         "name": "one", "package_type": "docker", "base_url": one.base_url().as_str(),
         "ban_tags_enabled": true, "ban_tags": ["bad"],
@@ -342,7 +429,7 @@ async fn tags_are_listed_in_pages_and_without_those_that_are_banned(
     let made = server.http().post_json(&server.url("/api/v2/remotes"), &body).await?;
     assert_eq!(made.status, 201, "{}", made.text());
     remote(&server, "other", "docker", other.base_url()).await?;
-    virtual_of(&server, "all", "docker", &["one", "other"]).await?;
+    united(&server, "all", &["one", "other"]).await?;
     for query in ["n=-1", "n=x"] {
         let refused = server.get(&format!("/v2/all/app/tags/list?{query}")).await?;
         let found = (refused.status.as_u16(), error_code(&refused)?);
@@ -369,8 +456,7 @@ async fn tags_are_listed_in_pages_and_without_those_that_are_banned(
 async fn a_list_of_tags_outlives_its_registry_and_says_so(profile: Profile) -> Result<()> {
     let server = profile.server().await?;
     let mut origin = Origin::start().await;
-    let list = |tags: &[&str]| Script::ok(json!({"name": "app", "tags": tags}).to_string());
-    origin.on("/v2/app/tags/list", Script::sequence([list(&["v1"]), list(&[])]));
+    list_tags(&origin, "app", &["v1"]);
     let body = json!({
         "name": "hub", "package_type": "docker", "base_url": origin.base_url().as_str(), "mutable_ttl": 0,
     });
@@ -513,6 +599,7 @@ async fn a_push_to_a_virtual_repository_goes_to_its_deployment_member(
     let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: String| {
         server.http().send(method, &server.url(path), headers, body).await
     };
+    assert_eq!(server.get("/v2/all/app/manifests/v1").await?.text(), upstreams);
     let layer = format!("/v2/all/app/blobs/{}", digest("a layer"));
     assert_eq!(send(Method::HEAD, &layer, &[], String::new()).await?.status, 404);
     for blob in ["a layer", "{}"] {
@@ -528,9 +615,11 @@ async fn a_push_to_a_virtual_repository_goes_to_its_deployment_member(
     let manifest = "/v2/all/app/manifests/mine";
     let stored = send(Method::PUT, manifest, &typed, upstreams.clone()).await?;
     assert_eq!(stored.status, 201, "{}", stored.text());
-    for path in [manifest, "/v2/own/app/manifests/mine", "/v2/all/app/manifests/v1"] {
+    for path in [manifest, "/v2/own/app/manifests/mine"] {
         assert_eq!(server.get(path).await?.text(), upstreams, "{path}");
     }
+    // The image is ours from now on.
+    assert_eq!(server.get("/v2/all/app/manifests/v1").await?.status, 404);
     assert_eq!(server.get("/v2/hub/app/manifests/mine").await?.status, 404);
     Ok(())
 }

@@ -272,6 +272,15 @@ pub enum Owner {
     /// The first member that has the target itself.
     #[default]
     First,
+    /// The first member that has the target itself, unless one before it has `name`: whoever has
+    /// that owns the whole name. Not asked where versions of one name are united over the members.
+    FirstUnlessNamed {
+        /// Says whether a member knows the name at all.
+        name: Box<Target>,
+    },
+    /// Every member that has the target, a document, unless a local one holds the name: what is said of something
+    /// that is named by its digest.
+    Everyone,
     /// The first member that has a witness.
     Witnessed {
         /// Whoever has this owns the whole name. Not asked where versions of one name are

@@ -23,6 +23,10 @@ pub trait Publishing: fmt::Debug + Send + Sync {
     /// What a request asks for. Total and deterministic.
     fn intent(&self, request: &PackageRequest<'_>) -> Result<Intent, Reject>;
 
+    /// How the paths of rows begin of which a hosted repository has at least one if it holds `name`. In a virtual
+    /// repository nobody else is then asked for anything of that name.
+    fn witness(&self, name: &str) -> String;
+
     /// Under which path the file with `digest` is visible for `name`.
     fn file_path(&self, name: &str, digest: &Digest) -> RepoPath;
 

@@ -22,13 +22,14 @@ impl<'a> Walk<'a> {
         if let Some(reply) = self.serve_held(target).await? {
             return Ok(reply);
         }
-        if let Some(member) = self.pinned(target).await
-            && let Some(asked) = self.asked_of(member)?
-            && let Ok(reply) = self.serve_from(member, target, &asked).await
+        let walk = self.within_holder().await?;
+        if let Some(member) = walk.pinned(target).await
+            && let Some(asked) = walk.asked_of(member)?
+            && let Ok(reply) = walk.serve_from(member, target, &asked).await
         {
             return Ok(reply);
         }
-        self.serve_first(target).await
+        walk.serve_first(target).await
     }
 
     /// The answer of the first member that holds `target`: of those whose rows are hot, which costs nothing to find
@@ -97,6 +98,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn key_of(member: &Mounted, asked: &Target) -> RowKey {
+/// The row of what was `asked` of `member`.
+pub(crate) fn key_of(member: &Mounted, asked: &Target) -> RowKey {
     RowKey { repository: member.id(), path: asked.path.clone(), variant: asked.source.clone() }
 }

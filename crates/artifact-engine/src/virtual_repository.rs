@@ -3,6 +3,7 @@
 //! Invariant: a member that fails stops the walk. A virtual repository never falls through to
 //! another member for a name that the failing one might own, and never silently shrinks.
 
+use std::slice;
 use std::sync::Arc;
 
 use artifact_core::{
@@ -11,12 +12,14 @@ use artifact_core::{
 };
 use http::{HeaderName, HeaderValue};
 
+use crate::addressed::key_of;
 use crate::answer;
 use crate::assembled;
 use crate::call::{Call, admit, remote_of};
 use crate::described::describe;
 use crate::documents::{self, Source};
 use crate::forward;
+use crate::hosting;
 use crate::local;
 use crate::remote::{self, Wanted};
 use crate::request::Reply;
@@ -33,8 +36,12 @@ pub(crate) fn members(snapshot: &Snapshot, definition: &Virtual) -> Result<Vec<A
     let mut unfolded = Vec::new();
     unfold(snapshot, definition, MAX_DEPTH, &mut unfolded)?;
     // A name held by a local member belongs to it, wherever it stands in the list.
-    unfolded.sort_by_key(|member| !matches!(member.repository.definition, Definition::Local(_)));
+    unfolded.sort_by_key(|member| !is_local(member));
     Ok(unfolded)
+}
+
+fn is_local(member: &Mounted) -> bool {
+    matches!(member.repository.definition, Definition::Local(_))
 }
 
 /// The remotes whose place `mounted` takes: itself, or those behind a virtual repository.
@@ -79,9 +86,13 @@ pub(crate) async fn serve(
 ) -> Result<Reply> {
     let members = members(call.snapshot, definition)?;
     let walk = Walk { shared, call, definition, members: &members };
+    if matches!(target.origin, Origin::Addressed { .. }) {
+        return walk.serve_addressed(target).await;
+    }
+    let walk = walk.within_holder().await?;
     // United documents have nobody who owns them; their files still have.
     let is_owned = match &target.owner {
-        Owner::First => false,
+        Owner::First | Owner::FirstUnlessNamed { .. } | Owner::Everyone => false,
         Owner::Witnessed { version, .. } => version.is_some() || !definition.merge_versions,
     };
     if is_owned {
@@ -100,10 +111,7 @@ pub(crate) async fn serve(
         (Shape::File, Origin::Index { index, unlisted }) => {
             walk.serve_listed(target, index, unlisted.is_some()).await
         }
-        (Shape::File, Origin::Addressed { .. }) => walk.serve_addressed(target).await,
-        (Shape::File, Origin::Upstream(_) | Origin::Elsewhere(_) | Origin::Relayed { .. }) => {
-            walk.serve_first(target).await
-        }
+        (Shape::File, _) => walk.serve_first(target).await,
     }
 }
 
@@ -280,11 +288,46 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether versions of one name come from all members, so that nobody owns it.
+    fn is_united(self) -> bool {
+        let ownership = self.call.mounted.provider.defaults().ownership;
+        self.definition.merge_versions || ownership == Ownership::Union
+    }
+
+    /// The walk to the local member alone that holds the name which is asked for; to all if there is none. A row of
+    /// what is asked for proves it, but not of what is named by its digest: that is looked for before.
+    pub(crate) async fn within_holder(self) -> Result<Self> {
+        if self.is_united() {
+            return Ok(self);
+        }
+        for member in self.members.iter().filter(|member| is_local(member)) {
+            let Some(rules) = member.provider.publishing() else { continue };
+            let Some(asked) = self.asked_of(member)? else { continue };
+            let Some(name) = &asked.package else { continue };
+            if self.shared.rows.hot(&key_of(member, &asked)).is_some()
+                || hosting::holds(self.shared, member, &rules.witness(name)).await?
+            {
+                return Ok(Self { members: slice::from_ref(member), ..self });
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether `member`, which does not have what was `asked` of it, has the name all the same. Asked only where
+    /// another member would be asked next.
+    async fn owns_name(self, member: &Arc<Mounted>, asked: &Target) -> Result<bool> {
+        let Owner::FirstUnlessNamed { name } = &asked.owner else { return Ok(false) };
+        let is_last = self.members.last().is_some_and(|last| last.id() == member.id());
+        if is_last || member.upstream.is_none() || self.is_united() {
+            return Ok(false);
+        }
+        let found = documents::source(self.shared, member, name).await;
+        Ok(matches!(tried(member, found)?, Tried::Found(_)))
+    }
+
     /// The documents that count: the owner's alone, or everybody's where versions are united.
     /// `choose` picks the document out of what a member is asked for.
     async fn owners(self, choose: impl Fn(&Target) -> Option<Target>) -> Result<Vec<Source>> {
-        let ownership = self.call.mounted.provider.defaults().ownership;
-        let united = self.definition.merge_versions || ownership == Ownership::Union;
         let mut sources = Vec::new();
         let mut absent = Vec::new();
         for member in self.members.iter().filter(|member| has_documents(member)) {
@@ -299,7 +342,7 @@ impl<'a> Walk<'a> {
             match tried(member, found)? {
                 Tried::Found(source) => {
                     sources.push(source);
-                    if !united {
+                    if !self.is_united() && document.owner != Owner::Everyone {
                         break;
                     }
                 }
@@ -356,7 +399,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A file without an index comes from the first member that has it.
+    /// A file without an index comes from the first member that has it, unless one before it owns the name.
     pub(crate) async fn serve_first(self, target: &Target) -> Result<Reply> {
         let mut absent = Vec::new();
         for member in self.members {
@@ -369,7 +412,14 @@ impl<'a> Walk<'a> {
                     self.pin(target, member).await;
                     return Ok(reply);
                 }
-                Tried::Absent(error) => absent.push(error),
+                Tried::Absent(error) => {
+                    // What its own rules refuse says nothing of what a member has.
+                    let is_asked = error.kind() != ErrorKind::Denied;
+                    absent.push(error);
+                    if is_asked && self.owns_name(member, &asked).await? {
+                        break;
+                    }
+                }
             }
         }
         Err(nothing_found(absent))

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use artifact_core::{
     Assembly, Defaults, DocumentError, DocumentKind, ErrorBody, Excerpt, Hosting, Inspection,
-    MountPoint, Ownership, PackageRequest, PackageType, PathRules, Problem, Provider, Publishing,
-    Reject, RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument, Substitute,
-    Target, Worded,
+    MountPoint, PackageRequest, PackageType, PathRules, Problem, Provider, Publishing, Reject,
+    RewriteContext, Rewritten, Route, Snippet, SnippetContext, SourceDocument, Substitute, Target,
+    Worded,
 };
 
 use crate::{error_body, remote, snippets};
@@ -46,14 +46,12 @@ impl Provider for DockerProvider {
         PathRules::default()
     }
 
-    /// An image that is not there today may be pushed in a minute. Tags belong to the first member that has them, and
-    /// their lists are united.
+    /// An image that is not there today may be pushed in a minute.
     fn defaults(&self) -> Defaults {
         Defaults {
             negative_file_ttl: Duration::from_secs(30),
             document_limit: 16 << 20,
             base_suffix: Some("v2"),
-            ownership: Ownership::Union,
             digest_header: Some("docker-content-digest"),
             refusal_means_absence: true,
             ..Defaults::default()

@@ -20,7 +20,7 @@ pub(crate) fn blob(image: &str, digest: &Digest) -> Result<RepoPath, Reject> {
 }
 
 pub(crate) fn manifest(image: &str, digest: &Digest) -> Result<RepoPath, Reject> {
-    path(&format!("{image}/_manifests/{digest}"))
+    path(&format!("{}{digest}", manifests(image)))
 }
 
 pub(crate) fn tag(image: &str, tag: &Tag) -> Result<RepoPath, Reject> {
@@ -32,6 +32,11 @@ pub(crate) fn manifest_by(image: &str, reference: &Reference) -> Result<RepoPath
         Reference::Tag(name) => tag(image, name),
         Reference::Digest(digest) => manifest(image, digest),
     }
+}
+
+/// How the paths of all manifests of an image begin.
+pub(crate) fn manifests(image: &str) -> String {
+    format!("{image}/_manifests/")
 }
 
 /// How the paths of all tags of an image begin.

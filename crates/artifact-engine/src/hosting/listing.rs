@@ -85,16 +85,22 @@ async fn all_related(
     }
 }
 
+/// Whether there is a row whose path begins with `witness`.
+pub(crate) async fn holds(shared: &Shared, mounted: &Mounted, witness: &str) -> Result<bool> {
+    let page = shared.parts.meta.list(&query(mounted, witness, None, 1)).await?;
+    Ok(!page.rows.is_empty())
+}
+
 /// A page, and whether there is more; `None` if there is nothing of the name.
 async fn list(
     shared: &Shared,
     mounted: &Mounted,
     request: &ListRequest,
 ) -> Result<Option<(Vec<String>, bool)>> {
-    let meta = &shared.parts.meta;
-    if meta.list(&query(mounted, &request.witness, None, 1)).await?.rows.is_empty() {
+    if !holds(shared, mounted, &request.witness).await? {
         return Ok(None);
     }
+    let meta = &shared.parts.meta;
     let mut entries = Vec::new();
     let mut after = request.after.as_ref().map(|entry| format!("{}{entry}", request.prefix));
     let mut goes_on = request.limit > 0;

@@ -33,7 +33,7 @@ use crate::snapshot::Mounted;
 
 pub(crate) use catalog::{catalog, catalog_of};
 pub(crate) use expiry::give_up_what_expired;
-pub(crate) use listing::document;
+pub(crate) use listing::{document, holds};
 pub(crate) use promises::Promises;
 
 /// The hosted repository that a request concerns, and what it asks for; `None` for requests that are none of this

@@ -44,7 +44,7 @@ pub(super) fn document(target: &Target) -> Option<Intent> {
         TAGS => Some(Intent::List(ListRequest {
             name: name.to_owned(),
             prefix: rows::tags(name),
-            witness: rows::all(name),
+            witness: rows::manifests(name),
             after: None,
             limit: MOST_MERGED,
         })),

@@ -26,6 +26,11 @@ impl Publishing for DockerProvider {
         intent(request)
     }
 
+    /// A blob alone is no image: it may be of a push that has not ended, or never will.
+    fn witness(&self, name: &str) -> String {
+        rows::manifests(name)
+    }
+
     /// Names come from requests that [`Publishing::intent`] has read; under the root, which stands for any other,
     /// nothing is ever kept.
     fn file_path(&self, name: &str, digest: &Digest) -> RepoPath {

@@ -74,7 +74,10 @@ fn manifest(image: &str, text: &str, remote: Option<&Remote>) -> Result<Target, 
     let path = rows::manifest_by(image, &reference)?;
     let at = format!("v2/{image}/manifests/{reference}");
     let target = match reference {
-        Reference::Tag(_) => file(image, path, class, at),
+        Reference::Tag(_) => {
+            let owner = Owner::FirstUnlessNamed { name: Box::new(tags(image, None)?) };
+            Target { owner, ..file(image, path, class, at) }
+        }
         Reference::Digest(digest) => addressed(image, path, at, digest),
     };
     Ok(Target { accept: Some(MANIFESTS), ..target })

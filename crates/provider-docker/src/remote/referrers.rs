@@ -1,7 +1,7 @@
 //! What refers to a manifest of another registry: its own answer, else the index under the tag where clients keep one for
 //! registries that cannot say, else nothing. A client that is told of an absence takes ours for such a registry.
 
-use artifact_core::{Class, DocumentKind, Reject, Shape, Substitute, Target, Variant};
+use artifact_core::{Class, DocumentKind, Owner, Reject, Shape, Substitute, Target, Variant};
 use registry_v2::{fallback_tag, parse_digest, referrers_index};
 
 use super::{INDEX, WHOLE, file};
@@ -18,7 +18,8 @@ pub(super) fn referrers(image: &str, text: &str) -> Result<Target, Reject> {
     let path = rows::document(image, &format!("referrers/{digest}"))?;
     let reference = format!("v2/{image}/referrers/{digest}");
     let shape = Shape::Document { kind: REFERRERS, variant: WHOLE };
-    Ok(Target { shape, accept: Some(INDEX), ..file(image, path, Class::Mutable, reference) })
+    let target = file(image, path, Class::Mutable, reference);
+    Ok(Target { shape, accept: Some(INDEX), owner: Owner::Everyone, ..target })
 }
 
 pub(crate) fn substitute(absent: &Target) -> Option<Substitute> {
